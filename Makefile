@@ -1,0 +1,71 @@
+# What developers type. Stamp files in .venv make a second run quick.
+
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+VENV := .venv
+BIN := $(VENV)/bin
+ROOTS := core tui notebook_ext studio tests
+
+.PHONY: help demo test check format bench soak lowest clean
+
+help:
+	@echo "make demo    run an example to its end, then kill one half-way and watch it go on"
+	@echo "make test    the whole suite, services included"
+	@echo "make check   style, types, import contracts and the fast tests"
+	@echo "make format  rewrite the sources in the project's style"
+	@echo "make bench   measure against the raw store and against peers"
+	@echo "make soak    run and kill workers for a long time and verify the store"
+	@echo "make lowest  the whole suite on the lowest versions of every dependency"
+
+$(VENV)/stamp-venv:
+	@python="$$(scripts/find-python.sh)" && echo "creating $(VENV) with $$python" && "$$python" -m venv $(VENV)
+	@touch $@
+
+$(VENV)/stamp-demo: $(VENV)/stamp-venv pyproject.toml
+	@echo "installing durable-studio"
+	@$(BIN)/python -m pip install --quiet -e ".[postgres]"
+	@touch $@
+
+$(VENV)/stamp-dev: $(VENV)/stamp-venv pyproject.toml
+	@echo "installing durable-studio and what its developers use"
+	@$(BIN)/python -m pip install --quiet -e ".[dev,postgres]"
+	@touch $@
+
+$(VENV)/stamp-bench: $(VENV)/stamp-dev
+	@echo "installing the peers to measure against"
+	@$(BIN)/python -m pip install --quiet -e ".[dev,postgres,bench]"
+	@touch $@
+
+# Never fatal: what is missing afterwards is told by the tests, each with its reason.
+$(VENV)/stamp-system: scripts/install-system-packages.sh | $(VENV)/stamp-venv
+	@scripts/install-system-packages.sh
+	@touch $@
+
+demo: $(VENV)/stamp-demo
+	@scripts/demo.sh $(BIN)/durable-studio
+
+test: $(VENV)/stamp-dev $(VENV)/stamp-system
+	$(BIN)/python -m pytest -ra
+
+check: $(VENV)/stamp-dev
+	$(BIN)/ruff check $(ROOTS)
+	$(BIN)/ruff format --check $(ROOTS)
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/python -m pytest -q -m "not slow and not service and not browser and not crash"
+
+format: $(VENV)/stamp-dev
+	$(BIN)/ruff check --fix $(ROOTS)
+	$(BIN)/ruff format $(ROOTS)
+
+bench: $(VENV)/stamp-bench
+	$(BIN)/python -m bench
+
+soak: $(VENV)/stamp-dev
+	$(BIN)/python -m bench.soak
+
+lowest:
+	@scripts/try-lowest.sh
+
+clean:
+	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

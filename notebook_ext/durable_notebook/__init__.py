@@ -1,0 +1,1 @@
+"""The notebook studio: magics and widgets that show and steer executions in a cell."""

@@ -1,0 +1,72 @@
+"""Fixtures every test may use: stores to run on, and the rule that continuous integration skips no service."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from tests.services import PostgresServer, ServiceMissing, postgres_server
+
+NEVER_SKIPPED_IN_CI = ("service", "browser")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A test that asks for a service's fixture bears that service's mark, so `-m "not service"` leaves it out."""
+    for item in items:
+        if "postgres_url" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.service("postgres"))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """In CI a service or browser test that would be skipped fails with the reason: nobody reads skips there."""
+    report = yield
+    expected_to_fail = hasattr(report, "wasxfail")
+    in_ci = os.environ.get("CI", "").lower() not in ("", "0", "false")
+    if in_ci and report.skipped and not expected_to_fail and any(map(item.get_closest_marker, NEVER_SKIPPED_IN_CI)):
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+        report.outcome = "failed"
+        report.longrepr = f"not skipped, because CI is set: {reason.removeprefix('Skipped: ')}"
+    return report
+
+
+@pytest.fixture(scope="session")
+def _postgres_or_reason() -> Iterator[PostgresServer | str]:
+    with ExitStack() as stack:
+        try:
+            found: PostgresServer | str = stack.enter_context(postgres_server())
+        except ServiceMissing as missing:
+            found = str(missing)
+        yield found
+
+
+@pytest.fixture
+def postgres_url(_postgres_or_reason: PostgresServer | str) -> Iterator[str]:
+    """The URL of an empty PostgreSQL database that is this test's alone."""
+    if isinstance(_postgres_or_reason, str):
+        pytest.skip(_postgres_or_reason)
+    name = _postgres_or_reason.create_database()
+    try:
+        yield _postgres_or_reason.engine_url(name)
+    finally:
+        _postgres_or_reason.drop_database(name)
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path) -> str:
+    """The URL of an SQLite file that does not exist yet and is this test's alone."""
+    return f"sqlite:///{tmp_path / 'durable.db'}"
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.service("postgres"))])
+def store_url(request: pytest.FixtureRequest) -> str:
+    """An empty store of each kind in turn: the same promises hold on all of them."""
+    url: str = request.getfixturevalue(f"{request.param}_url")
+    return url

@@ -1,0 +1,1 @@
+"""The terminal studio: watch, steer and answer executions from a terminal."""
