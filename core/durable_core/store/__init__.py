@@ -1,0 +1,1 @@
+"""The store: tables, and the statements that read and write them."""
