@@ -9,8 +9,8 @@ __all__ = ["safe_text", "storable_text"]
 
 _REPLACEMENT: Final = "\ufffd"
 
-# Control strings (ECMA-48 5.6; OSC, DCS, APC, PM, SOS) end at BEL or ST; one that never ends loses its introducer only,
-# so nobody can hide the rest of a log. Payloads exclude every introducer, which keeps the match linear on hostile input.
+# Control strings (ECMA-48 5.6; OSC, DCS, APC, PM, SOS) end at BEL or ST; one that never ends loses just its introducer,
+# or it would hide the rest of a log. Payloads exclude every introducer, which keeps the match linear on any input.
 _SEQUENCES: Final = re.compile(
     r"(?:\x1b[\]PX^_]|[\x90\x98\x9d-\x9f])(?:[^\x07\x1b\x90\x98\x9c-\x9f]*+(?:\x07|\x1b\\|\x9c))?+"
     r"|(?:\x1b\[|\x9b)[0-?]*+[ -/]*+[@-~]?"
@@ -32,7 +32,7 @@ def safe_text(text: str, *, max_chars: int | None = None, newline: str = "\n") -
     """Text that cannot move the cursor, rename the window, reorder a line or hide anything when it is shown.
 
     Terminal sequences are removed, other controls and invisible characters replaced by U+FFFD, tabs become four spaces
-    and every line end becomes ``newline`` (a space where one line must stay one). What is longer than ``max_chars`` ends
+    and every line end becomes ``newline`` (a space where one line must stay one). Longer than ``max_chars`` ends
     in an ellipsis.
     """
     if max_chars is not None and len(text) > 4 * max_chars + 1024:

@@ -1,0 +1,54 @@
+"""Trees as compact JSON text, through the C encoder and scanner."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final
+
+from durable_core.codec.decode import decode
+from durable_core.codec.encode import encode
+from durable_core.errors import SerializationError
+
+__all__ = ["dump_tree", "dumps", "encoded_size", "load_tree", "loads", "same_tree"]
+
+_to_text: Final = json.JSONEncoder(
+    ensure_ascii=False, allow_nan=False, check_circular=False, separators=(",", ":")
+).encode
+
+
+def dump_tree(tree: Any) -> str:
+    """The JSON text of an encoded tree."""
+    return _to_text(tree)
+
+
+def load_tree(text: str | bytes) -> Any:
+    """The tree of a JSON text; what is no JSON is a SerializationError."""
+    try:
+        return json.loads(text, parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
+        raise SerializationError(f"this is no JSON: {error}", hint="NaN and Infinity are no JSON either.") from None
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not part of JSON")
+
+
+def dumps(value: object, where: str = "") -> str:
+    """The JSON text of a value."""
+    return _to_text(encode(value, where))
+
+
+def loads(text: str | bytes, *, strict: bool = True) -> Any:
+    """The value of a JSON text made by ``dumps``."""
+    return decode(load_tree(text), strict=strict)
+
+
+def encoded_size(tree: Any) -> int:
+    """Bytes of the JSON text of an encoded tree: what the limits count."""
+    text = _to_text(tree)
+    return len(text) if text.isascii() else len(text.encode())
+
+
+def same_tree(one: Any, other: Any) -> bool:
+    """Whether two trees are the same JSON; unlike ``==``, 1, 1.0 and True differ, and so does the order of keys."""
+    return one is other or (one == other and _to_text(one) == _to_text(other))
