@@ -1,0 +1,154 @@
+"""Which of the possible pictures is drawn: full or compact, compensations as cards or marks, and how much is folded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import accumulate
+from typing import Final
+
+from durable_core.graph.layout import Extents, Layout, lay_out
+from durable_core.graph.measure import (
+    CELLS,
+    COMPACT,
+    FULL,
+    Measures,
+    card_width,
+    cell_width,
+    clip,
+    text_width,
+)
+from durable_core.graph.model import GraphNode
+from durable_core.graph.structure import Structure
+
+FULL_UP_TO: Final = 60
+"""Cards shown in full size; more are compact."""
+SHOWN_UP_TO: Final = 100
+"""Cards shown without folding once compact."""
+FOLDED_ABOVE: Final = 300
+"""More than this many cards are folded to the first level; more than this many even then become a table."""
+LABEL_PAD: Final = 14
+
+
+def card_count(structure: Structure) -> int:
+    """Cards of the whole graph, start and end left out."""
+    return len(structure.blocks) - 2
+
+
+def counts_by_fold(structure: Structure) -> list[int]:
+    """How many cards show when composites at depth 0, 1, 2 ... are closed."""
+    deepest = max(block.depth for block in structure.blocks)
+    counts = [0] * (deepest + 1)
+    for block in structure.blocks:
+        counts[block.depth] += 1
+    counts[0] -= 2
+    return list(accumulate(counts))
+
+
+def fit_pixels(nodes: Sequence[GraphNode], structure: Structure, budget: int) -> Layout | None:
+    """The layout of the picture at most `budget` pixels wide where possible; None when only a table is left."""
+    count = card_count(structure)
+    shown = counts_by_fold(structure)
+    fold: int | None = None
+    if count > FOLDED_ABOVE:
+        fold = 1 if len(shown) > 2 else None
+        if shown[min(1, len(shown) - 1)] > FOLDED_ABOVE:
+            return None
+    elif count > SHOWN_UP_TO:
+        fold = next((depth for depth in range(len(shown) - 1, -1, -1) if shown[depth] <= SHOWN_UP_TO), 0)
+        fold = None if fold == len(shown) - 1 else fold
+    if count <= FULL_UP_TO:
+        extents = pixel_extents(nodes, structure, FULL, marks=False)
+        layout = lay_out(structure, extents, FULL, budget=budget)
+        if layout.width <= budget:
+            return layout
+        layout = lay_out(
+            structure, pixel_extents(nodes, structure, FULL, marks=True), FULL, budget=budget, marks=True
+        )
+        if layout.width <= budget:
+            return layout
+    extents = pixel_extents(nodes, structure, COMPACT, marks=True)
+    return _fold_to(structure, extents, COMPACT, budget, fold, marks=True)
+
+
+def fit_cells(nodes: Sequence[GraphNode], structure: Structure, budget: int | None, fold: int | None) -> Layout:
+    """The layout in character cells; without a budget nothing wraps and nothing folds by itself."""
+    extents = cell_extents(nodes, structure, marks=False)
+    layout = lay_out(structure, extents, CELLS, budget=budget, fold=fold)
+    if budget is None or layout.width <= budget:
+        return layout
+    return _fold_to(structure, cell_extents(nodes, structure, marks=True), CELLS, budget, fold, marks=True)
+
+
+def _fold_to(
+    structure: Structure, extents: Extents, measures: Measures, budget: int, fold: int | None, *, marks: bool
+) -> Layout:
+    """Close the deepest composites first, one depth for all, until the picture fits; the budget may still be too small."""
+    layout = lay_out(structure, extents, measures, budget=budget, fold=fold, marks=marks)
+    if layout.width <= budget:
+        return layout
+    deepest = max(block.depth for block in structure.blocks)
+    low, high = 0, deepest if fold is None else fold
+    # a search by halves: nesting may be thousands deep, and each try costs one whole layout
+    while low < high:
+        middle = (low + high) // 2
+        trial = lay_out(structure, extents, measures, budget=budget, fold=middle, marks=marks)
+        if trial.width <= budget:
+            layout, low = trial, middle + 1
+        else:
+            high = middle
+    if layout.width > budget:
+        layout = lay_out(structure, extents, measures, budget=budget, fold=0, marks=marks)
+    return layout
+
+
+def pixel_extents(nodes: Sequence[GraphNode], structure: Structure, m: Measures, *, marks: bool) -> Extents:
+    """Card sizes in pixels."""
+    width = card_width(nodes, m)
+    half = width // 2
+    extra = 0 if marks or m.compact else m.compensation_gap + m.compensation[0]
+    count = len(structure.blocks)
+    extents = Extents(left=[half] * count, right=[half] * count, height=[m.header] * count, labels=[None] * count)
+    for position, block in enumerate(structure.blocks):
+        if block.compensation >= 0:
+            extents.right[position] += extra
+        if block.ways and any(way.shown for way in block.ways):
+            reach = []
+            for way in block.ways:
+                text = clip(way.label, width - LABEL_PAD, 11) if way.shown else ""
+                side = -(-(text_width(text, 11) + LABEL_PAD) // 2) if way.shown else 0
+                reach.append((int(side), int(side)))
+            extents.labels[position] = reach
+    wide, high = m.terminal
+    for end in (structure.root[0], structure.root[-1]):
+        extents.left[end] = extents.right[end] = wide // 2
+        extents.height[end] = high
+    return extents
+
+
+CELL_LABEL: Final = 22
+"""Columns a branch label may take."""
+
+
+def cell_extents(nodes: Sequence[GraphNode], structure: Structure, *, marks: bool) -> Extents:
+    """Box sizes in character cells."""
+    m = CELLS
+    narrow, broad = m.card
+    left, right, height, labels = [], [], [], []
+    extra = 0 if marks else m.compensation_gap + m.compensation[0]
+    for block in structure.blocks:
+        label = nodes[block.node].label
+        need = (len(label) if label.isascii() else cell_width(label)) + 6
+        width = narrow if need < narrow else broad if need > broad else need
+        left.append(width // 2)
+        right.append(width - width // 2 + (extra if block.compensation >= 0 else 0))
+        height.append(3)
+        reach: list[tuple[int, int]] | None = None
+        if block.ways and any(way.shown for way in block.ways):
+            reach = [
+                (0, min(cell_width(way.label), CELL_LABEL) + 3) if way.shown else (0, 0) for way in block.ways
+            ]
+        labels.append(reach)
+    wide, high = m.terminal
+    for end in (structure.root[0], structure.root[-1]):
+        left[end], right[end], height[end] = wide // 2, wide - wide // 2, high
+    return Extents(left=left, right=right, height=height, labels=labels)
