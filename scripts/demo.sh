@@ -5,7 +5,8 @@ set -eu
 cd "$(dirname "$0")/.."
 
 studio="${1:-durable-studio}"
-case "$studio" in */*) studio="$PWD/${studio#"$PWD"/}" ;; esac
+python="$(dirname "$studio")/python"
+[ -x "$python" ] || python=python3
 place="$(mktemp -d)"
 export DURABLE_URL="sqlite:///$place/durable.db"
 victim=""
@@ -21,7 +22,7 @@ show() { printf '\033[2m$ durable-studio %s\033[0m\n' "$*"; "$studio" "$@"; }
 
 completed_steps() {
     "$studio" status "$1" --json 2>/dev/null |
-        .venv/bin/python -c 'import json, sys; print(sum(s["status"] == "completed" for s in json.load(sys.stdin)["steps"]))' 2>/dev/null || echo 0
+        "$python" -c 'import json, sys; print(sum(s["status"] == "completed" for s in json.load(sys.stdin)["steps"]))' 2>/dev/null || echo 0
 }
 
 say "1. An order, step by step. Every step is recorded before the next one begins."
