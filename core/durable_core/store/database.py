@@ -84,7 +84,7 @@ def open_database(
 ) -> Database:
     """Open the store of a URL and check that its schema is the library's.
 
-    None means ``$DURABLE_URL``, else ``sqlite:///durable.db``; ``sqlite://`` and ``:memory:`` are private to this process.
+    None means ``$DURABLE_URL``, else ``sqlite:///durable.db``; ``sqlite://`` or ``:memory:`` is this process's alone.
     With ``create`` a missing store is made and an older one upgraded; without it both are a StoreError.
     """
     target = parse_url(url)

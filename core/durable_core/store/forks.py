@@ -1,8 +1,8 @@
 """What a forked child must not inherit: open database connections.
 
-SQLite keeps its view of the file's locks per process, and a fork copies that view without the locks: a connection opened
-in the child would believe in locks it does not hold and may corrupt the file (sqlite.org/howtocorrupt.html, 2.6). So
-connections are closed *before* a fork and opened again, on both sides, when they are next needed.
+SQLite keeps its view of the file's locks per process, and a fork copies that view without the locks: a connection
+opened in the child would believe in locks it does not hold and may corrupt the file (sqlite.org/howtocorrupt.html,
+2.6). So connections are closed *before* a fork and opened again, on both sides, when they are next needed.
 """
 
 from __future__ import annotations

@@ -37,7 +37,7 @@ class Migrations:
         return self.revisions[-1]
 
 
-# Written here so that opening a store needs no Alembic (import: a quarter of a second); a test compares it with the scripts.
+# Written here so that opening a store needs no Alembic (a quarter of a second); a test compares it with the scripts.
 MIGRATIONS: Final = Migrations(revisions=("0001",))
 
 
@@ -70,7 +70,7 @@ def ensure(database: Database, migrations: Migrations = MIGRATIONS) -> None:
 
 
 def upgrade(database: Database, migrations: Migrations = MIGRATIONS) -> tuple[str | None, str]:
-    """Bring the schema to the library's version; return the revisions before and after. Safe from many processes at once."""
+    """Bring the schema to the library's version, many processes at once if need be; return the one before and after."""
     found = current(database)
     if found is None:
         found = _create(database, migrations)

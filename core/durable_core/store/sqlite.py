@@ -29,7 +29,7 @@ _RESET_BUG_FIXED: Final = frozenset({(3, 44, 6), (3, 50, 7)})
 
 
 def sqlite_has_wal_reset_bug(version: str | tuple[int, ...] = sqlite3.sqlite_version) -> bool:
-    """Whether this SQLite library may lose commits when a checkpoint resets the WAL under a writer (3.7.0 to 3.51.2)."""
+    """Whether this SQLite library has the WAL-reset bug, 3.7.0 to 3.51.2: two processes may damage a file (D-2)."""
     parts = tuple(int(part) for part in version.split(".")) if isinstance(version, str) else tuple(version)
     parts = (parts + (0, 0, 0))[:3]
     return (3, 7, 0) <= parts <= (3, 51, 2) and parts not in _RESET_BUG_FIXED

@@ -232,7 +232,8 @@ class SqliteFile:
     def _check_usable(self) -> None:
         if self._refusal:
             raise StoreUnreachableError(
-                self._refusal, hint="Start processes with the 'spawn' or 'forkserver' method, or fork between transactions."
+                self._refusal,
+                hint="Start processes with the 'spawn' or 'forkserver' method, or fork between transactions.",
             )
         if not self.references:
             raise StoreError(f"the store {self.name} is closed", hint="Open it again with open_database().")
@@ -246,7 +247,7 @@ class SqliteFile:
         # Twice: the thread that is in may be waiting for another process, and then speaks first.
         if not self.lock.acquire(timeout=2 * patience + 1):
             raise StoreUnreachableError(
-                f"the store {self.name} is held by another thread of this process since more than {2 * patience + 1:g} s",
+                f"another thread of this process has held the store {self.name} for over {2 * patience + 1:g} s",
                 hint="Keep write transactions short: no waiting inside of them.",
             )
 
@@ -328,7 +329,9 @@ class SqliteFile:
     def after_fork_in_child(self) -> None:
         """Start over, or refuse when a connection came along."""
         if self._forked_inside:
-            self._refusal = f"this process was forked while a transaction on {self.name} was open, and cannot use the file"
+            self._refusal = (
+                f"this process was forked while a transaction on {self.name} was open, and cannot use the file"
+            )
             _inherited.extend([self.connection, *self._readers])
             _inherited.extend(reader.connection for reader in self._readers)
         self._forked_inside = False

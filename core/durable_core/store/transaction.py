@@ -8,7 +8,16 @@ from typing import Any, Final, Literal, Protocol, TypeAlias
 
 from durable_core.errors import StoreError, StoreUnreachableError
 
-__all__ = ["NO_PARAMS", "CommitUncertain", "ConstraintError", "Dialect", "Params", "Row", "Transaction"]
+__all__ = [
+    "NO_PARAMS",
+    "CommitUncertain",
+    "ConstraintError",
+    "ContentionError",
+    "Dialect",
+    "Params",
+    "Row",
+    "Transaction",
+]
 
 Dialect: TypeAlias = Literal["sqlite", "postgres"]
 Params: TypeAlias = Mapping[str, Any]
@@ -18,15 +27,19 @@ NO_PARAMS: Final[Params] = {}  # a plain dict: sqlite3 takes no other empty mapp
 
 
 class ConstraintError(StoreError):
-    """A unique key, a NOT NULL or a check of the schema refused a row; ``constraint`` names it where the database does."""
+    """A unique key, a NOT NULL or a check refused a row; ``constraint`` names it where the database does."""
 
     def __init__(self, message: str = "", *, constraint: str | None = None, hint: str | None = None) -> None:
         super().__init__(message, hint=hint)
         self.constraint = constraint
 
 
+class ContentionError(StoreError):
+    """Transactions got in each other's way; nothing of this one was stored, and running it again may succeed."""
+
+
 class CommitUncertain(StoreUnreachableError):  # noqa: N818 - a state of knowledge, not a fault
-    """The connection broke while the reply to COMMIT was awaited: read the row by its natural key before writing again."""
+    """The connection broke before the reply to COMMIT came: read the row by its natural key before writing it again."""
 
 
 class Transaction(Protocol):

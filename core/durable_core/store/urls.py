@@ -63,7 +63,7 @@ def parse_url(url: str | None) -> StoreUrl:
             if location and not location.startswith("/"):
                 raise StoreError(
                     f"the store URL {written} names a host, and SQLite is a file",
-                    hint="Write three slashes before a relative path (sqlite:///durable.db), four before an absolute one.",
+                    hint="Write three slashes before a relative path (sqlite:///durable.db), four for an absolute one.",
                 )
             return _sqlite(written, location[1:], dict(parse_qsl(query)))
         case ("postgresql" | "postgres", _, "" | "psycopg"):

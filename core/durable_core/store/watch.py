@@ -1,0 +1,157 @@
+"""Notices what other processes commit: the directory of a SQLite file, NOTIFY on PostgreSQL."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from durable_core.errors import StoreError
+from durable_core.store.database import Database
+from durable_core.store.transaction import Transaction
+
+if TYPE_CHECKING:
+    from durable_core.store.postgres import PostgresDatabase
+    from durable_core.store.sqlite import SqliteDatabase
+
+__all__ = ["CHANNEL", "ChangeWatch", "notify", "watch"]
+
+CHANNEL: Final = "durable"
+_LONGEST_PAYLOAD: Final = 7_900  # PostgreSQL refuses 8,000 bytes and more
+_POLL_SECONDS: Final = 0.05
+_RETRY_SECONDS: Final = 1.0
+_log = logging.getLogger("durable.store")
+
+
+def notify(tx: Transaction, payload: str) -> None:
+    """Tell watching processes, once this transaction commits; on SQLite the commit itself tells them."""
+    if tx.dialect == "postgres":
+        if len(payload.encode()) > _LONGEST_PAYLOAD:
+            payload = ""  # a hint too long to send still says: look again
+        tx.fetch("SELECT pg_notify(:channel, :payload)", {"channel": CHANNEL, "payload": payload})
+
+
+def watch(database: Database, callback: Callable[[str | None], None], stop: threading.Event) -> ChangeWatch:
+    """Start a watch that ends when ``stop`` is set."""
+    started = ChangeWatch(database, callback, stop)
+    started.start()
+    return started
+
+
+class ChangeWatch:
+    """Calls back, on a thread of its own, after commits of other processes.
+
+    The callback gets what ``notify`` sent, or None for "something changed, look again": always so on SQLite, and after
+    a lost connection on PostgreSQL. Commits of this process are not reported.
+    """
+
+    def __init__(
+        self, database: Database, callback: Callable[[str | None], None], stop: threading.Event | None = None
+    ) -> None:
+        self._database = database
+        self._callback = callback
+        self._stop = stop or threading.Event()
+        self._ready = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="durable-watch", daemon=True)
+
+    def start(self) -> None:
+        """Begin to watch; commits made after ``ready`` is set are noticed."""
+        self._thread.start()
+
+    def wait_ready(self, timeout: float | None = None) -> bool:
+        """Wait until commits are noticed."""
+        return self._ready.wait(timeout)
+
+    def stop(self, timeout: float | None = 2.0) -> None:
+        """End the watch and wait for its thread."""
+        self._stop.set()
+        if self._thread.is_alive() and self._thread is not threading.current_thread():
+            self._thread.join(timeout)
+
+    def _run(self) -> None:
+        if self._database.dialect == "postgres":
+            self._listen(self._database)  # type: ignore[arg-type]
+        else:
+            self._watch_file(self._database)  # type: ignore[arg-type]
+
+    def _tell(self, payload: str | None) -> None:
+        try:
+            self._callback(payload)
+        except Exception:
+            _log.exception("a callback for changes of the store failed; the watch goes on")
+
+    def _watch_file(self, database: SqliteDatabase) -> None:
+        from durable_core.store.sqlite_memory import MemoryDatabase
+
+        if isinstance(database, MemoryDatabase):
+            self._ready.set()
+            self._stop.wait()
+            return
+        path = database.file.path
+        seen = database.file.data_version()
+        self._ready.set()
+        for _ in self._wake_ups(path):
+            try:
+                version = database.file.data_version()
+            except StoreError as error:
+                if self._stop.is_set():
+                    return
+                _log.warning("watching %s: %s", path, error)
+                self._stop.wait(_RETRY_SECONDS)
+                continue
+            if version is None:
+                self._stop.wait(0.001)  # this process is writing: ask again at the next wake-up, or after this one
+                version = database.file.data_version()
+            if version is not None and version != seen:
+                seen = version
+                self._tell(None)
+
+    def _wake_ups(self, path: Path) -> Any:
+        """Something may have changed: yields after every event in the directory, and now and then."""
+        try:
+            import watchfiles
+
+            # The directory, because a watch on the -wal file goes deaf when the last connection deletes it.
+            yield from watchfiles.watch(
+                path.parent,
+                watch_filter=lambda _, changed: Path(changed).name.startswith(path.name),
+                step=1,
+                debounce=20,
+                stop_event=self._stop,
+                rust_timeout=500,
+                yield_on_timeout=True,
+                recursive=False,
+                raise_interrupt=False,
+            )
+        except (ImportError, OSError, RuntimeError) as error:
+            _log.info("watching %s by polling: %s", path, error)
+        while not self._stop.wait(_POLL_SECONDS):
+            yield None
+
+    def _listen(self, database: PostgresDatabase) -> None:
+        import psycopg
+
+        from durable_core.store.postgres_connection import connect_driver
+
+        first = True
+        while not self._stop.is_set():
+            try:
+                with connect_driver(database.target) as connection:
+                    connection.execute(f"LISTEN {CHANNEL}")
+                    self._ready.set()
+                    if not first:
+                        self._tell(None)  # whatever was sent meanwhile is lost
+                    first = False
+                    while not self._stop.is_set():
+                        for sent in connection.notifies(timeout=0.2):
+                            if sent.pid not in database.pool.pids:
+                                self._tell(sent.payload or None)
+                            if self._stop.is_set():
+                                break
+            except (StoreError, psycopg.Error) as error:
+                first = False
+                if not self._stop.is_set():
+                    _log.warning("listening on %s: %s", database.safe_url, error)
+                    self._stop.wait(_RETRY_SECONDS)
