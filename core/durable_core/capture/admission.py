@@ -1,0 +1,161 @@
+"""What becomes of a finished line: masked, made storable, cut, numbered, or dropped by a full attempt (L-3, L-4)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from durable_core.capture.line import AttemptIdentity, LogLine, Source, make_line
+from durable_core.capture.metadata import fitted
+from durable_core.capture.options import CaptureOptions
+from durable_core.text import storable_text
+
+__all__ = ["CAPTURE_LOGGER", "Admission", "Entry"]
+
+CAPTURE_LOGGER: Final = "durable.capture"
+"""The logger of the lines that capture itself writes."""
+
+_NAME_BYTES: Final = 255
+
+
+Entry = tuple[int, str, Source, str | None, str, Mapping[str, Any] | None, int]
+"""A whole line as it was written: at_us, level, source, logger, message, metadata, and the bytes that were not even
+kept in memory. A plain tuple: one is made for every line."""
+
+
+class Admission:
+    """Turns entries into stored lines, in order, within the caps of one attempt; not thread-safe by itself."""
+
+    __slots__ = ("_bytes", "_identity", "_line_bytes", "_options", "_seq", "dropped", "full")
+
+    def __init__(self, identity: AttemptIdentity, options: CaptureOptions) -> None:
+        self._identity = identity
+        self._options = options
+        self._line_bytes = options.line_bytes
+        self._seq = 0
+        self._bytes = 0
+        self.full = False
+        self.dropped = 0
+
+    def admit(self, entries: list[Entry]) -> list[LogLine]:
+        """The lines to store of these entries."""
+        if self.full:
+            self.dropped += len(entries)
+            return []
+        # One look at the whole batch: most hold nothing to mask, to escape or to cut.
+        texts = [entry[4] for entry in entries]
+        joined = "\n".join(texts)
+        suspect = self._options.masker.suspects(joined)
+        clean = not suspect and joined.isascii() and "\0" not in joined and max(map(len, texts)) <= self._line_bytes
+        lines: list[LogLine] = []
+        for entry in entries:
+            line = None if self.full else self._admit(entry, clean, suspect)
+            if line is not None:
+                lines.append(line)
+            else:
+                self.dropped += 1
+                if self.dropped == 1:
+                    lines.append(self._notice(entry[0], self._full_text(), {"full": True}))
+        return lines
+
+    def last_word(self, at_us: int) -> list[LogLine]:
+        """The marker that says how many lines were dropped, when any were."""
+        if not self.dropped:
+            return []
+        text = f"dropped {self.dropped:,} {'line' if self.dropped == 1 else 'lines'} of this attempt: {self._limits()}"
+        return [self._notice(at_us, text, {"dropped": self.dropped})]
+
+    def _admit(self, entry: Entry, clean: bool, suspect: bool) -> LogLine | None:
+        at_us, level, source, logger, message, metadata, overflow = entry
+        if clean and not overflow:
+            size = len(message)
+        else:
+            message = self._message(message, overflow, suspect)
+            size = len(message) if message.isascii() else len(message.encode())
+        if metadata is not None:
+            metadata = fitted(self._options.masker.mask_value(metadata))
+            size += len(str(metadata))
+        if self._seq >= self._options.lines or self._bytes + size > self._options.bytes:
+            self.full = True
+            return None
+        self._bytes += size
+        return self._line(at_us, level, source, logger, message, metadata)
+
+    def _message(self, text: str, overflow: int, suspect: bool) -> str:
+        limit = self._line_bytes
+        if len(text) > limit:
+            # Masked before it is cut, or half a secret could be left at the cut. A secret cut by this first window
+            # can only lie at its very end, which is left out again.
+            longest = self._options.masker.longest
+            window = limit + longest
+            if len(text) > window:
+                overflow += _byte_length(text[window:])
+                text = self._options.masker.mask(text[:window]) if suspect else text[:window]
+                overflow += _byte_length(text[len(text) - longest :]) if longest else 0
+                text = text[: len(text) - longest]
+                suspect = False
+        if suspect:
+            text = self._options.masker.mask(text)
+        if not text.isascii() or "\0" in text:
+            text = storable_text(text)
+        return cut_line(text, limit, overflow)
+
+    def _line(
+        self,
+        at_us: int,
+        level: str,
+        source: Source,
+        logger: str | None,
+        message: str,
+        metadata: Mapping[str, Any] | None,
+    ) -> LogLine:
+        self._seq += 1
+        identity = self._identity
+        if logger is not None:
+            level = storable_text(level, max_bytes=_NAME_BYTES)
+            logger = storable_text(logger, max_bytes=_NAME_BYTES)
+        return make_line(
+            identity.execution_id,
+            identity.token,
+            identity.path,
+            identity.step,
+            identity.iteration,
+            identity.attempt,
+            identity.pass_number,
+            self._seq,
+            at_us,
+            level,
+            source,
+            logger,
+            message,
+            metadata,
+        )
+
+    def _notice(self, at_us: int, text: str, metadata: Mapping[str, Any]) -> LogLine:
+        return self._line(at_us, "WARNING", "logger", CAPTURE_LOGGER, text, metadata)
+
+    def _full_text(self) -> str:
+        return f"the log of this attempt is full: {self._limits()}; what follows is counted, not kept"
+
+    def _limits(self) -> str:
+        return f"it keeps {self._options.lines:,} lines or {self._options.bytes:,} bytes"
+
+
+def cut_line(text: str, limit: int, overflow: int = 0) -> str:
+    """The text within ``limit`` bytes; a marker at its end says how many bytes are missing, ``overflow`` included."""
+    if not overflow and (len(text) <= limit // 4 or (len(text) <= limit and text.isascii())):
+        return text
+    raw = text.encode()
+    if not overflow and len(raw) <= limit:
+        return text
+    room = max(limit - len(_marker(len(raw) + overflow)), 0)
+    kept = raw[:room].decode(errors="ignore")
+    return kept + _marker(len(raw) - len(kept.encode()) + overflow)
+
+
+def _marker(missing: int) -> str:
+    return f" ... [{missing:,} bytes cut]"
+
+
+def _byte_length(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))

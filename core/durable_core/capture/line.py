@@ -1,0 +1,84 @@
+"""One captured line, whose it is, and where lines go."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, make_dataclass
+from typing import Any, Literal, Protocol
+
+from durable_core.clock import iso
+
+__all__ = ["AttemptIdentity", "LogLine", "LogSink", "Source", "make_line"]
+
+Source = Literal["logger", "stdout", "stderr", "warning"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptIdentity:
+    """The pass of a body that lines belong to (L-1)."""
+
+    execution_id: str
+    token: str
+    path: str
+    step: str
+    iteration: str = ""
+    attempt: int = 1
+    pass_number: int = 1
+    workflow: str = ""
+    """Names the logger of the step; no part of a line."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """A line as it is stored: masked, valid UTF-8 without NUL, within its caps; ``seq`` counts from 1 in its pass."""
+
+    execution_id: str
+    token: str
+    path: str
+    step: str
+    iteration: str
+    attempt: int
+    pass_number: int
+    seq: int
+    at_us: int
+    level: str
+    source: Source
+    logger: str | None
+    message: str
+    metadata: Mapping[str, Any] | None
+
+    def as_record(self) -> dict[str, Any]:
+        """The line in the shape that ``logs --json`` prints."""
+        return {
+            "timestamp": iso(self.at_us),
+            "level": self.level,
+            "source": self.source,
+            "logger": self.logger,
+            "message": self.message,
+            "metadata": self.metadata,
+            "step": self.step,
+            "path": self.path,
+            "attempt": self.attempt,
+            "pass_number": self.pass_number,
+        }
+
+
+_Draft: Any = make_dataclass("_Draft", [field.name for field in fields(LogLine)], slots=True)
+
+
+def make_line(*values: Any) -> LogLine:
+    """A LogLine of its fields in their order, for where one is made for every line that is printed.
+
+    A frozen dataclass sets its fields one call at a time: fourteen cost 2.6 us, a draft that becomes one 0.7 us.
+    """
+    line = _Draft(*values)
+    line.__class__ = LogLine
+    return line  # type: ignore[no-any-return]
+
+
+class LogSink(Protocol):
+    """Where lines go while a step runs; called from one thread, with lines of several executions in one batch."""
+
+    def write(self, batch: list[LogLine], /) -> None:
+        """Store the batch, save for lines whose token is fenced; raise when that failed, to be asked again."""
+        ...

@@ -1,0 +1,285 @@
+"""One pass of one body: what it prints, logs and warns becomes lines of its own (L-1, L-2)."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections import deque
+from contextvars import Token
+from types import TracebackType
+from typing import Final, Self
+
+from durable_core.capture.admission import Admission, Entry
+from durable_core.capture.assembly import LineAssembler
+from durable_core.capture.flusher import FLUSHER
+from durable_core.capture.hooks import HOOKS
+from durable_core.capture.line import AttemptIdentity, LogLine, LogSink
+from durable_core.capture.options import DEFAULT_OPTIONS, CaptureOptions, level_number
+from durable_core.capture.route import ROUTE, Event, Route
+from durable_core.errors import InvalidStateError
+
+__all__ = ["CaptureScope", "current_scope"]
+
+_DRAIN_SECONDS: Final = 1.0
+_RETRY_SECONDS: Final = (0.1, 0.2, 0.5, 1.0, 2.0)
+
+_live: Final[set[CaptureScope]] = set()
+
+
+class CaptureScope:
+    """Captures everything the code inside it writes, until it is closed; entered once, in the body's own thread or
+    task.
+
+    While it is open its lines reach ``sink`` within 100 ms. Once closed they wait for ``drain``, whose caller writes
+    them in the same transaction as the outcome of the attempt. A sink that fails never fails the step.
+    """
+
+    __slots__ = (
+        "_admission",
+        "_assembler",
+        "_assembling",
+        "_clock",
+        "_closed",
+        "_delivering",
+        "_events",
+        "_last_sink_error",
+        "_lock",
+        "_logger",
+        "_retry_at",
+        "_route",
+        "_sink_errors",
+        "_sink_errors_in_a_row",
+        "_token",
+        "_unsent",
+        "identity",
+        "options",
+        "sink",
+    )
+
+    def __init__(self, identity: AttemptIdentity, sink: LogSink, options: CaptureOptions = DEFAULT_OPTIONS) -> None:
+        self.identity = identity
+        self.sink = sink
+        self.options = options
+        self._clock = options.clock
+        self._events: deque[Event] = deque()
+        self._assembler = LineAssembler(self._clock.now_us())
+        self._assembling = False
+        self._admission = Admission(identity, options)
+        # Re-entrant: a signal handler or a __del__ may print while this thread holds it.
+        self._lock = threading.Condition()
+        self._unsent: list[LogLine] = []
+        self._delivering: list[LogLine] = []
+        self._closed = False
+        self._route: Route | None = None
+        self._token: Token[Route | None] | None = None
+        self._logger: logging.Logger | None = None
+        self._retry_at = 0.0
+        self._sink_errors = self._sink_errors_in_a_row = 0
+        self._last_sink_error: Exception | None = None
+
+    # -- the executor's side ------------------------------------------------------------------------------------------
+
+    def __enter__(self) -> Self:
+        if self._route is not None or self._closed:
+            raise InvalidStateError(
+                f"the capture scope of step {self.identity.step!r} was entered before",
+                state="closed" if self._closed else "open",
+                hint="Make a new CaptureScope for every pass of a body.",
+            )
+        options = self.options
+        self._route = Route(
+            self,
+            put=self._events.append,
+            now=self._clock.now_us,
+            wake=self._wake,
+            relieve=self._relieve,
+            backlog=self._events.__len__,
+            level=level_number(options.log_level),
+            passthrough=options.passthrough,
+        )
+        HOOKS.acquire()
+        _live.add(self)
+        self._token = ROUTE.set(self._route if options.enabled else None)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+        token, self._token = self._token, None
+        if token is not None:
+            try:
+                ROUTE.reset(token)
+            except ValueError:  # left in another context than it was entered in: a generator driven by several tasks
+                ROUTE.set(None)
+
+    def close(self) -> None:
+        """Capture nothing more; from any thread, any number of times, also while an abandoned body still runs."""
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+            if self._route is None:
+                return
+            self._route.end()
+            self._assemble()
+            self._admit(self._assembler.finish())
+            self._unsent += self._admission.last_word(self._clock.now_us())
+        _live.discard(self)
+        HOOKS.release()
+
+    def drain(self, timeout: float = _DRAIN_SECONDS) -> list[LogLine]:
+        """Take the lines that no sink has stored yet; they are the caller's to write.
+
+        Lines on their way to the sink are waited for, ``timeout`` seconds at most. Call it before opening the
+        transaction: a sink that waits for that transaction could not finish.
+        """
+        with self._lock:
+            self._assemble()
+            if self._delivering:
+                self._lock.wait_for(lambda: not self._delivering, timeout)
+            lines, self._unsent = self._unsent, []
+            return lines
+
+    def flush(self) -> None:
+        """Hand everything unsent to the sink now, in this thread; raise what it raises and keep the lines then."""
+        lines = self.drain()
+        if not lines:
+            return
+        try:
+            self.sink.write(lines)
+        except BaseException:
+            with self._lock:
+                self._unsent[:0] = lines
+            raise
+
+    def discard(self) -> int:
+        """Close and forget what is unsent, for an attempt that lost its lease; return how many lines that were."""
+        self.close()
+        return len(self.drain())
+
+    @property
+    def logger(self) -> logging.Logger:
+        """``durable.<workflow>.<step>``, which lets through what the scope's level lets through."""
+        if self._logger is None:
+            names = ("durable", self.identity.workflow, self.identity.step)
+            self._logger = logging.getLogger(".".join(name for name in names if name))
+            level = level_number(self.options.log_level)
+            if self._logger.level != level:
+                self._logger.setLevel(level)
+        return self._logger
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether nothing more is captured."""
+        return self._closed
+
+    @property
+    def dropped(self) -> int:
+        """How many lines the caps have dropped so far."""
+        return self._admission.dropped
+
+    @property
+    def sink_errors(self) -> int:
+        """How often the sink has failed."""
+        return self._sink_errors
+
+    @property
+    def last_sink_error(self) -> Exception | None:
+        """What the sink raised last."""
+        return self._last_sink_error
+
+    @property
+    def route(self) -> Route | None:
+        """Where hooks leave events for this scope; None before it is entered."""
+        return self._route
+
+    # -- the flusher's side -------------------------------------------------------------------------------------------
+
+    def begin_delivery(self, now: float) -> list[LogLine]:
+        """The lines to write now; ``end_delivery`` must follow when there are any."""
+        with self._lock:
+            if self._closed or self._route is None:
+                return []
+            # First: an event put after this line asks again, an event put before it is taken below.
+            self._route.awake = False
+            self._assemble()
+            self._admit(self._assembler.aged(now))
+            if not self._unsent or now < self._retry_at:
+                return []
+            self._delivering, self._unsent = self._unsent, []
+            return self._delivering
+
+    def end_delivery(self, error: Exception | None, now: float) -> None:
+        """Say whether the lines were written; else they are kept for the next time."""
+        with self._lock:
+            lines, self._delivering = self._delivering, []
+            if error is None:
+                self._sink_errors_in_a_row = 0
+            else:
+                self._unsent[:0] = lines
+                self._last_sink_error = error
+                self._retry_at = now + _RETRY_SECONDS[min(self._sink_errors_in_a_row, len(_RETRY_SECONDS) - 1)]
+                self._sink_errors += 1
+                self._sink_errors_in_a_row += 1
+            self._lock.notify_all()
+
+    def needs_delivery(self) -> bool:
+        """Whether lines, or beginnings of lines, still wait here."""
+        with self._lock:
+            if self._closed or self._route is None:
+                return False
+            waits = bool(self._unsent or self._assembler.has_partials)
+            if waits:
+                self._route.awake = True
+            return waits
+
+    # -- inside -------------------------------------------------------------------------------------------------------
+
+    def _wake(self) -> None:
+        route = self._route
+        if route is not None:
+            route.awake = True
+            FLUSHER.ask(self)
+
+    def _relieve(self) -> None:
+        """Assemble in the writer's own thread: it writes faster than the flusher gets to run."""
+        with self._lock:
+            self._assemble()
+
+    def _assemble(self) -> None:
+        # A signal handler that prints may come back here in the midst of it.
+        if self._events and not self._assembling:
+            self._assembling = True
+            try:
+                self._admit(self._assembler.feed(self._events))
+            finally:
+                self._assembling = False
+
+    def _admit(self, entries: list[Entry]) -> None:
+        if entries:
+            self._unsent += self._admission.admit(entries)
+
+    def _abandon(self) -> None:
+        """Capture nothing in a forked child: the lines of this scope are the parent's to store."""
+        self._lock = threading.Condition()
+        self._closed = True
+        if self._route is not None:
+            self._route.end()
+
+
+def current_scope() -> CaptureScope | None:
+    """The scope the running code belongs to; None outside steps."""
+    route = ROUTE.get()
+    return None if route is None else route.scope
+
+
+def _abandon_all() -> None:
+    for scope in list(_live):
+        scope._abandon()
+    _live.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_abandon_all)
