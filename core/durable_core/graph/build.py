@@ -20,6 +20,7 @@ from durable_core.definition.nodes import (
     WorkNode,
     child_sequences,
 )
+from durable_core.graph.escape import one_line
 from durable_core.graph.model import EdgeType, Graph, GraphEdge, GraphNode, Group, GroupType, NodeType
 from durable_core.graph.place import place_nodes
 from durable_core.graph.structure import Block, BlockKind, Structure, Way
@@ -107,7 +108,7 @@ class _Builder:
             if kind in _GROUPS:
                 inner = self._free(f"{node.id}:group")
                 self.groups.append(
-                    Group(id=inner, type=_GROUPS[kind], label=node.label or node.id, header=node.id, parent=group)
+                    Group(id=inner, type=_GROUPS[kind], label=one_line(node.label or node.id), header=node.id, parent=group)
                 )
             draft = _Draft(kind, self._node(node, inner), depth, owner)
             self.drafts.append(draft)
@@ -131,7 +132,7 @@ class _Builder:
             if draft.compensation >= 0:
                 draft.compensates = self._edge(header, self.nodes[draft.compensation].id, "compensation")
             for (label, shown), sequence in zip(draft.labels, draft.sequences, strict=True):
-                written = label if shown else None
+                written = one_line(label) if shown else None
                 if not sequence:
                     back: EdgeType = "loop_back" if draft.kind == "loop" else conditional
                     draft.enters.append(self._edge(header, join, back, written))
@@ -140,10 +141,11 @@ class _Builder:
                 first, last = self.drafts[sequence[0]], self.drafts[sequence[-1]]
                 draft.enters.append(self._edge(header, self.nodes[first.node].id, conditional, written))
                 self._chain(sequence)
-                back_label = self.nodes[draft.node].metadata.get("condition") if draft.kind == "loop" else None
-                last.after = self._edge(
-                    self._exit(last), join, "loop_back" if draft.kind == "loop" else "normal", back_label
-                )
+                if draft.kind == "loop":
+                    condition = one_line(str(self.nodes[draft.node].metadata.get("condition", "")))
+                    last.after = self._edge(self._exit(last), header, "loop_back", condition or None)
+                else:
+                    last.after = self._edge(self._exit(last), join)
                 draft.leaves.append(last.after)
         return Structure(tuple(_freeze(draft) for draft in self.drafts), tuple(self.root))
 
@@ -170,8 +172,8 @@ class _Builder:
             GraphNode(
                 id=node.id,
                 type=kind,
-                label=node.label or node.id,
-                metadata={"name": node.name, "detail": options_of(node), **_metadata(node)},
+                label=one_line(node.label or node.id) or node.type,
+                metadata={"name": node.name, "detail": one_line(options_of(node)), **_metadata(node)},
                 path=node.path,
                 group=group,
             )
@@ -185,7 +187,7 @@ class _Builder:
             GraphNode(
                 id=self._free(f"{node.id}:compensation"),
                 type="compensation",
-                label=name,
+                label=one_line(name) or "compensation",
                 metadata={"name": name, "detail": "compensation", "of": node.id},
                 path=node.path,
                 group=group,

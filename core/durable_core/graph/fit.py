@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from itertools import accumulate
 from typing import Final
 
+from durable_core.graph.escape import one_line
 from durable_core.graph.layout import Extents, Layout, lay_out
 from durable_core.graph.measure import (
     CELLS,
@@ -114,7 +115,7 @@ def pixel_extents(nodes: Sequence[GraphNode], structure: Structure, m: Measures,
         if block.ways and any(way.shown for way in block.ways):
             reach = []
             for way in block.ways:
-                text = clip(way.label, width - LABEL_PAD, 11) if way.shown else ""
+                text = clip(one_line(way.label), width - LABEL_PAD, 11) if way.shown else ""
                 side = -(-(text_width(text, 11) + LABEL_PAD) // 2) if way.shown else 0
                 reach.append((int(side), int(side)))
             extents.labels[position] = reach
@@ -145,7 +146,7 @@ def cell_extents(nodes: Sequence[GraphNode], structure: Structure, *, marks: boo
         reach: list[tuple[int, int]] | None = None
         if block.ways and any(way.shown for way in block.ways):
             reach = [
-                (0, min(cell_width(way.label), CELL_LABEL) + 3) if way.shown else (0, 0) for way in block.ways
+                (0, min(cell_width(one_line(way.label)), CELL_LABEL) + 3) if way.shown else (0, 0) for way in block.ways
             ]
         labels.append(reach)
     wide, high = m.terminal
