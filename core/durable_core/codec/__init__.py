@@ -1,8 +1,8 @@
 """The one place where values become JSON and JSON becomes values.
 
 A value is encoded to a *tree* of dict, list, str, int, float, bool and None; what JSON does not know is a tagged
-mapping, ``{"$t": "decimal", "v": "1.20"}``. A tree is always valid JSON and valid UTF-8 without NUL. Nothing is ever imported,
-evaluated or unpickled because of what stands in a tree (D-4).
+mapping, ``{"$t": "decimal", "v": "1.20"}``. A tree is always valid JSON and valid UTF-8 without NUL.
+Nothing is ever imported, evaluated or unpickled because of what stands in a tree (D-4).
 """
 
 from __future__ import annotations

@@ -17,8 +17,16 @@ _to_text: Final = json.JSONEncoder(
 
 
 def dump_tree(tree: Any) -> str:
-    """The JSON text of an encoded tree."""
-    return _to_text(tree)
+    """The JSON text of an encoded tree: valid UTF-8 even where the tree was made by hand and holds lone surrogates."""
+    try:
+        text = _to_text(tree)
+        if not text.isascii():
+            text.encode()
+    except UnicodeEncodeError:
+        return json.dumps(tree, allow_nan=False, separators=(",", ":"))
+    except (TypeError, ValueError, RecursionError) as error:
+        raise SerializationError(f"this is no encoded tree: {error}", hint="Pass the value through encode().") from None
+    return text
 
 
 def load_tree(text: str | bytes) -> Any:
@@ -35,7 +43,7 @@ def _no_constant(name: str) -> Any:
 
 def dumps(value: object, where: str = "") -> str:
     """The JSON text of a value."""
-    return _to_text(encode(value, where))
+    return _to_text(encode(value, where))  # nothing encode() makes needs dump_tree's care
 
 
 def loads(text: str | bytes, *, strict: bool = True) -> Any:
@@ -45,7 +53,7 @@ def loads(text: str | bytes, *, strict: bool = True) -> Any:
 
 def encoded_size(tree: Any) -> int:
     """Bytes of the JSON text of an encoded tree: what the limits count."""
-    text = _to_text(tree)
+    text = dump_tree(tree)
     return len(text) if text.isascii() else len(text.encode())
 
 
