@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from threading import get_ident
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Literal
@@ -285,7 +285,11 @@ class PostgresDatabase:
     def _new_engine(self) -> Engine:
         from sqlalchemy import NullPool, create_engine
 
-        creator: Callable[[], object] = lambda: connect_driver(self.target)  # noqa: E731
+        def creator() -> object:
+            connection = connect_driver(self.target)
+            connection.autocommit = False  # SQLAlchemy counts on the driver to begin transactions
+            return connection
+
         return create_engine("postgresql+psycopg://", creator=creator, poolclass=NullPool)
 
     def before_fork(self) -> None:

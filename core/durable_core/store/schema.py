@@ -85,7 +85,10 @@ def _current(tx: Transaction) -> str | None:
     if tx.dialect == "sqlite":
         known = tx.fetch_one("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'alembic_version'")
     else:
-        known = tx.fetch_one("SELECT 1 WHERE to_regclass('alembic_version') IS NOT NULL")
+        # Not to_regclass(): its cache may still hold the answer from before another process made the table.
+        known = tx.fetch_one(
+            "SELECT 1 FROM pg_catalog.pg_class WHERE relname = 'alembic_version' AND pg_table_is_visible(oid)"
+        )
     row = tx.fetch_one("SELECT version_num FROM alembic_version") if known else None
     return None if row is None else str(row[0])
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from durable_core.clock import Clock
 from durable_core.errors import StoreError
 from durable_core.store import forks
-from durable_core.store.sqlite_faults import translate
+from durable_core.store.sqlite_faults import FAULTS, translate
 from durable_core.store.sqlite_file import SqliteFile, connect, prepare_file
 from durable_core.store.transaction import NO_PARAMS, Dialect, Params, Row
 from durable_core.store.urls import StoreUrl
@@ -59,7 +59,7 @@ class SqliteTransaction:
         """Run one statement; return the number of rows it changed."""
         try:
             return self._execute(sql, params).rowcount
-        except sqlite3.Error as error:
+        except FAULTS as error:
             self.failed = True
             raise translate(error, self._name) from error
 
@@ -67,7 +67,7 @@ class SqliteTransaction:
         """Run one statement and return all its rows."""
         try:
             return self._execute(sql, params).fetchall()
-        except sqlite3.Error as error:
+        except FAULTS as error:
             self.failed = True
             raise translate(error, self._name) from error
 
@@ -78,7 +78,7 @@ class SqliteTransaction:
             row: Row | None = cursor.fetchone()
             cursor.close()  # or the rest of the rows would keep the statement, and its snapshot, open
             return row
-        except sqlite3.Error as error:
+        except FAULTS as error:
             self.failed = True
             raise translate(error, self._name) from error
 
@@ -90,7 +90,7 @@ class SqliteTransaction:
             _closed()
         try:
             return self._connection.executemany(sql, rows).rowcount
-        except sqlite3.Error as error:
+        except FAULTS as error:
             self.failed = True
             raise translate(error, self._name) from error
 

@@ -10,10 +10,13 @@ from typing import Final
 from durable_core.errors import DurableError, StoreError, StoreUnreachableError
 from durable_core.store.transaction import ConstraintError
 
-__all__ = ["BUSY_CODES", "is_busy", "lock_holders", "locked_error", "translate"]
+__all__ = ["BUSY_CODES", "FAULTS", "is_busy", "lock_holders", "locked_error", "translate"]
 
 BUSY_CODES: Final = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL})
 """Primary result codes that mean "somebody else is at it, try again"."""
+
+FAULTS: Final = (sqlite3.Error, UnicodeEncodeError, OverflowError)
+"""What the driver raises for a statement: the last two for a lone surrogate and an integer beyond 64 bits."""
 
 # Offset of WAL_WRITE_LOCK in the -shm file (sqlite.org/walformat.html, "WAL locks"): its owner is the writer.
 _WRITE_LOCK_BYTE: Final = 120
@@ -25,7 +28,7 @@ def is_busy(error: sqlite3.Error) -> bool:
     return code is not None and code & 0xFF in BUSY_CODES
 
 
-def translate(error: sqlite3.Error, where: str) -> DurableError:
+def translate(error: Exception, where: str) -> DurableError:
     """The library's error for an error of the driver; ``where`` is the file as the user knows it."""
     code = getattr(error, "sqlite_errorcode", None)
     if isinstance(error, sqlite3.IntegrityError):

@@ -71,7 +71,7 @@ def parse_url(url: str | None) -> StoreUrl:
         case ("postgresql" | "postgres", _, driver):
             raise StoreError(
                 f"the store URL {mask_password(written)} asks for the driver {driver}",
-                hint=f"Write postgresql://{mask_password(rest)}: psycopg is the one driver in use.",
+                hint=f"Write {mask_password(f'postgresql://{rest}')}: psycopg is the one driver in use.",
             )
         case _:
             raise StoreError(f"the store URL {mask_password(written)} has an unknown scheme {scheme!r}", hint=_EXAMPLES)

@@ -1,0 +1,137 @@
+"""Commits of other processes are noticed; commits of this one are not (D-2)."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from durable_core.store.database import Database, open_database
+from durable_core.store.watch import ChangeWatch, notify, watch
+
+from .conftest import Spawn
+
+WRITER = """
+from durable_core.store.database import open_database
+from durable_core.store.watch import notify
+db = open_database(sys.argv[1])
+print("open", flush=True)
+for line in sys.stdin:
+    with db.write() as tx:
+        tx.execute("INSERT INTO queues (name, paused, updated_at) VALUES (:name, 0, 0)", {"name": line.strip()})
+        notify(tx, line.strip())
+"""
+
+
+class Watched:
+    """A watched store and what was told of it."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.told: queue.Queue[str | None] = queue.Queue()
+        self.stop = threading.Event()
+        self.watch: ChangeWatch = watch(database, self.told.put, self.stop)
+        assert self.watch.wait_ready(10)
+
+    def write(self, name: str) -> None:
+        with self.database.write() as tx:
+            tx.execute("INSERT INTO queues (name, paused, updated_at) VALUES (:name, 0, 0)", {"name": name})
+            notify(tx, name)
+
+
+@pytest.fixture
+def watched(store_url: str) -> Iterator[Watched]:
+    database = open_database(store_url)
+    found = Watched(database)
+    yield found
+    found.watch.stop()
+    database.close()
+
+
+def test_commits_of_others_are_told(watched: Watched, spawn: Spawn) -> None:
+    writer = spawn(WRITER, watched.database.url)
+    assert writer.stdin is not None and writer.stdout is not None
+    assert writer.stdout.readline() == "open\n"
+    for name in ("a", "b", "c"):
+        writer.stdin.write(name + "\n")
+        writer.stdin.flush()
+        told = watched.told.get(timeout=10)
+        assert told == (name if watched.database.dialect == "postgres" else None)
+        with watched.database.read() as tx:
+            assert tx.fetch("SELECT 1 FROM queues WHERE name = :name", {"name": name}) == [(1,)]
+
+
+def test_own_commits_are_not_told(watched: Watched, spawn: Spawn) -> None:
+    for number in range(20):
+        watched.write(str(number))
+    writer = spawn(WRITER, watched.database.url)
+    assert writer.stdin is not None
+    writer.stdin.write("theirs\n")
+    writer.stdin.flush()
+    watched.told.get(timeout=10)  # the first that is told is theirs
+    with watched.database.read() as tx:
+        assert tx.fetch("SELECT 1 FROM queues WHERE name = 'theirs'") == [(1,)]
+    if watched.database.dialect == "sqlite":
+        for number in range(20, 40):
+            watched.write(str(number))
+        with pytest.raises(queue.Empty):
+            watched.told.get(timeout=0.2)
+
+
+def test_a_callback_that_fails_does_not_end_the_watch(store_url: str, spawn: Spawn, caplog: object) -> None:
+    database = open_database(store_url)
+    told: queue.Queue[str | None] = queue.Queue()
+
+    def fail(payload: str | None) -> None:
+        told.put(payload)
+        raise ZeroDivisionError
+
+    stop = threading.Event()
+    started = watch(database, fail, stop)
+    assert started.wait_ready(10)
+    writer = spawn(WRITER, database.url)
+    assert writer.stdin is not None
+    for name in ("a", "b"):
+        writer.stdin.write(name + "\n")
+        writer.stdin.flush()
+        told.get(timeout=10)
+    started.stop()
+    database.close()
+
+
+def test_a_listener_that_lost_its_connection_says_look_again(postgres_url: str, spawn: Spawn) -> None:
+    import psycopg
+
+    database = open_database(postgres_url)
+    watched = Watched(database)
+    with psycopg.connect(postgres_url.replace("+psycopg", ""), autocommit=True) as admin:
+        admin.execute(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+    assert watched.told.get(timeout=10) is None
+    writer = spawn(WRITER, database.url)
+    assert writer.stdin is not None
+    writer.stdin.write("after\n")
+    writer.stdin.flush()
+    assert watched.told.get(timeout=10) == "after"
+    watched.watch.stop()
+    database.close()
+
+
+def test_a_store_in_memory_has_nothing_to_watch() -> None:
+    database = open_database("sqlite://")
+    watched = Watched(database)
+    watched.write("a")
+    watched.watch.stop()
+    assert watched.told.empty()
+    database.close()
+
+
+def test_a_payload_too_long_to_send_becomes_a_hint(postgres_url: str) -> None:
+    database = open_database(postgres_url)
+    with database.write() as tx:
+        notify(tx, "x" * 10_000)
+    database.close()
