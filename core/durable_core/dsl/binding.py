@@ -6,7 +6,7 @@ import functools
 import inspect
 import types
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from durable_core.dsl.functions import function_name, local_names, unwrapped
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["BoundFunction"]
 
 _MISSING: Final[Any] = object()
+_NO_NAMES: Final[Mapping[str, Any]] = types.MappingProxyType({})
 _BY_NAME: Final = frozenset({"body", "compensate"})
 _FIXED: Final = frozenset({"ctx", "item", "index", "input"})
 _IDENTICAL: Final = frozenset({str, int, float, bool, bytes, dict, list, set, tuple, frozenset})
@@ -38,28 +39,32 @@ class _Parameter:
         self.name = parameter.name
         self.default = _MISSING if parameter.default is parameter.empty else parameter.default
         self.annotation = parameter.annotation
-        self.plain_type = parameter.annotation if parameter.annotation in _IDENTICAL else None
+        self.plain_type: Any = None
         self._check: Callable[[Any], Any] | None = None
 
     def checked(self, value: Any) -> Any:
         """The value as the annotation wants it (pydantic, lax); values of exactly the plain type pass at once."""
-        if type(value) is self.plain_type:
-            return value
         if self._check is None:
             self._check = self._make_check()
+        if type(value) is self.plain_type:
+            return value
         return self._check(value)
 
     def _make_check(self) -> Callable[[Any], Any]:
         annotation = self._resolved()
         if annotation is inspect.Parameter.empty or annotation is Any or annotation is object:
             return _same
-        if annotation in _IDENTICAL:
+        if isinstance(annotation, type) and annotation in _IDENTICAL:
             self.plain_type = annotation
-        from pydantic import ValidationError
-
-        validate = _adapter(annotation, f"step {self.step!r}, parameter {self.name!r}")
+        validate: Callable[[Any], Any] | None = None
 
         def check(value: Any) -> Any:
+            # Made only when needed: pydantic takes 100 ms to import, and most values are of the plain type already.
+            nonlocal validate
+            if validate is None:
+                validate = _adapter(annotation, f"step {self.step!r}, parameter {self.name!r}")
+            from pydantic import ValidationError
+
             try:
                 return validate(value)
             except ValidationError as error:
@@ -142,11 +147,18 @@ class BoundFunction:
         self._keyword: tuple[_Parameter, ...] = ()
 
     def invoke(
-        self, ctx: Context, *, item: Any = _MISSING, index: int | None = None, as_name: str | None = None
+        self,
+        ctx: Context,
+        *,
+        item: Any = _MISSING,
+        index: int | None = None,
+        as_name: str | None = None,
+        outer: Mapping[str, Any] = _NO_NAMES,
     ) -> Any:
         """Call the function with what its parameters ask for; a coroutine when it is async.
 
-        Inside a foreach the caller gives `item`, `index` and the foreach's `as_` name.
+        Inside a foreach the caller gives `item`, `index` and the foreach's `as_` name; `outer` holds the items of the
+        foreachs around it by their `as_` names.
         """
         plan = self._plan
         if plan == _CTX:
@@ -155,9 +167,9 @@ class BoundFunction:
             return self.fn()
         if plan == 0:
             self._prepare()
-            return self.invoke(ctx, item=item, index=index, as_name=as_name)
-        args = [self._value(parameter, ctx, item, index, as_name) for parameter in self._positional]
-        kwargs = {p.name: self._value(p, ctx, item, index, as_name) for p in self._keyword}
+            return self.invoke(ctx, item=item, index=index, as_name=as_name, outer=outer)
+        args = [self._value(parameter, ctx, item, index, as_name, outer) for parameter in self._positional]
+        kwargs = {p.name: self._value(p, ctx, item, index, as_name, outer) for p in self._keyword}
         return self.fn(*args, **kwargs)
 
     def _prepare(self) -> None:
@@ -182,7 +194,15 @@ class BoundFunction:
             self._keyword = tuple(_Parameter(fn, self.name, p) for p in parameters if p.kind is p.KEYWORD_ONLY)
             self._plan = _NAMED
 
-    def _value(self, parameter: _Parameter, ctx: Context, item: Any, index: int | None, as_name: str | None) -> Any:
+    def _value(
+        self,
+        parameter: _Parameter,
+        ctx: Context,
+        item: Any,
+        index: int | None,
+        as_name: str | None,
+        outer: Mapping[str, Any],
+    ) -> Any:
         name = parameter.name
         if name == "ctx":
             return ctx
@@ -195,6 +215,8 @@ class BoundFunction:
             value = ctx.input
         elif name == as_name and item is not _MISSING:
             value = item
+        elif name in outer:
+            value = outer[name]
         elif name in ctx:
             value = ctx[name]
         elif parameter.default is not _MISSING:

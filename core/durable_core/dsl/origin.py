@@ -16,7 +16,10 @@ __all__ = ["NOTEBOOK", "Origin", "StepOrigin", "origin_of"]
 NOTEBOOK = "notebook"
 """The file of everything written in cells: a cell that runs again has another file name each time."""
 
-_CELL = re.compile(r"<ipython-input-|<ipykernel|[/\\]ipykernel_\d+[/\\]|^<cell")
+_CELL = re.compile(r"^<(?:ipython-input-|ipykernel|cell|python-input-)|[/\\]ipykernel_\d+[/\\]")
+
+
+_STRING = "<string>"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +31,8 @@ class Origin:
 
     @property
     def is_local(self) -> bool:
-        """Whether it was made inside a function, so that each call makes another one."""
-        return "<locals>" in self.qualname or "<lambda>" in self.qualname
+        """Whether it was made inside a function or by `exec`, so that each time makes another one."""
+        return "<locals>" in self.qualname or "<lambda>" in self.qualname or self.file == _STRING
 
     def __str__(self) -> str:
         return f"{self.qualname} in {'the notebook' if self.file == NOTEBOOK else self.file}"

@@ -1,0 +1,106 @@
+"""Form fields are data; every option that does not fit is refused when the form is written."""
+
+from __future__ import annotations
+
+import json
+from datetime import date, datetime
+from typing import Any, Literal
+
+import pytest
+from pydantic import BaseModel, Field
+
+from durable_core.dsl import FormField
+from durable_core.dsl.forms import fields_of_model
+from durable_core.errors import DefinitionError
+
+FIELDS = [
+    FormField("name"),
+    FormField("email", type="email", required=True, max_length=200, pattern=r".+@.+", help="Work address"),
+    FormField("plan", type="select", options=["basic", "pro"], default="basic"),
+    FormField("tags", type="multiselect", options=["a", "b"], default=["a"], min_length=1),
+    FormField("seats", type="integer", min=1, max=500, default=0),
+    FormField("share", type="number", min=0.5),
+    FormField("ok", type="boolean", default=False, label="Fine?"),
+    FormField("day", type="date", min=date(2030, 1, 1), default="2030-02-03"),
+    FormField("at", type="datetime", max="2030-01-01T00:00:00+00:00"),
+]
+
+
+@pytest.mark.parametrize("field", FIELDS, ids=lambda field: field.name)
+def test_a_field_comes_back_equal_from_its_json(field: FormField) -> None:
+    written = json.loads(json.dumps(field.to_json()))
+    assert FormField.from_json(written) == field
+
+
+def test_what_is_not_given_is_left_out() -> None:
+    assert FIELDS[0].to_json() == {"name": "name", "type": "text"}
+    assert FIELDS[6].to_json() == {"name": "ok", "type": "boolean", "default": False, "label": "Fine?"}
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"type": "string"}, "type"),
+        ({"typ": "text"}, "Did you mean 'type'"),
+        ({"required": "yes"}, "required"),
+        ({"type": "select"}, "needs options"),
+        ({"type": "select", "options": []}, "needs options"),
+        ({"type": "select", "options": ["a", "a"]}, "twice"),
+        ({"type": "select", "options": [["a"]]}, "option"),
+        ({"type": "select", "options": ["a"], "default": "b"}, "default"),
+        ({"type": "multiselect", "options": ["a"], "default": "a"}, "default"),
+        ({"options": ["a"]}, "takes no options"),
+        ({"min": 3}, "min_length"),
+        ({"type": "integer", "min": "3"}, "number"),
+        ({"type": "integer", "min": 1.5}, "whole number"),
+        ({"type": "number", "max": float("nan")}, "number"),
+        ({"type": "integer", "min": 3, "max": 2}, "above max"),
+        ({"type": "integer", "min_length": 3}, "min_length"),
+        ({"min_length": -1}, "min_length"),
+        ({"min_length": 3, "max_length": 2}, "above max_length"),
+        ({"pattern": "("}, "regular expression"),
+        ({"pattern": "x" * 1025}, "1,024"),
+        ({"type": "integer", "pattern": "x"}, "pattern"),
+        ({"type": "integer", "default": True}, "default"),
+        ({"type": "boolean", "default": 1}, "default"),
+        ({"default": 3}, "default"),
+        ({"type": "date", "min": "soon"}, "no date"),
+        ({"type": "date", "min": datetime(2030, 1, 1)}, "date"),
+        ({"type": "datetime", "min": datetime(2030, 1, 1)}, "time zone"),
+        ({"help": 3}, "help"),
+    ],
+)
+def test_an_option_that_does_not_fit_is_refused_naming_the_field(options: dict[str, Any], says: str) -> None:
+    with pytest.raises(DefinitionError, match=says):
+        FormField("field", **options)
+
+
+def test_a_field_needs_a_name() -> None:
+    with pytest.raises(DefinitionError):
+        FormField("")
+
+
+class Address(BaseModel):
+    street: str
+
+
+class Signup(BaseModel):
+    mail: str = Field(json_schema_extra={"format": "email"}, description="Work")
+    seats: int = Field(default=3, ge=1, le=9)
+    share: float | None = None
+    ok: bool = False
+    day: date
+    plan: Literal["basic", "pro"] = "basic"
+    colors: list[Literal["r", "g"]] = []
+    address: Address
+
+
+def test_a_model_is_a_form() -> None:
+    found = {field.name: field for field in fields_of_model(Signup)}
+    assert {name: field.type for name, field in found.items()} == {
+        "mail": "email", "seats": "integer", "share": "number", "ok": "boolean", "day": "date", "plan": "select",
+        "colors": "multiselect", "address": "textarea",
+    }  # fmt: skip
+    assert (found["seats"].min, found["seats"].max, found["seats"].default) == (1, 9, 3)
+    assert found["plan"].options == ("basic", "pro") and found["mail"].help == "Work"
+    assert [name for name, field in found.items() if field.required] == ["mail", "day", "address"]
