@@ -67,9 +67,13 @@ def _mapping(value: Mapping[Any, Any], depth: int) -> dict[str, Any]:
     inner = depth + 1
     try:
         for key, element in value.items():
-            if type(key) is not str or key == TAG or not _clean(key):
+            if type(key) is not str or key == TAG or not (key.isascii() and "\0" not in key or _clean(key)):
                 return _pairs(value, depth)
-            out[key] = _encode(element, inner)
+            kind = type(element)
+            if kind is str and element.isascii() and "\0" not in element:  # the common case, without a call
+                out[key] = element
+            else:
+                out[key] = _encode(element, inner)
     except Fault as fault:
         raise fault.within(item(key), value) from fault.__cause__
     return out
@@ -96,7 +100,10 @@ def _elements(value: Any, depth: int) -> list[Any]:
     inner = depth + 1
     try:
         for element in value:
-            out.append(_encode(element, inner))
+            if type(element) is int and -MAX_INT <= element <= MAX_INT:  # the common case, without a call
+                out.append(element)
+            else:
+                out.append(_encode(element, inner))
     except Fault as fault:
         raise fault.within(index(len(out)), value) from fault.__cause__
     return out

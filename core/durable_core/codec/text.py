@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import json.encoder
+from collections.abc import Callable
 from typing import Any, Final
 
 from durable_core.codec.decode import decode
@@ -11,9 +13,27 @@ from durable_core.errors import SerializationError
 
 __all__ = ["dump_tree", "dumps", "encoded_size", "load_tree", "loads", "same_tree"]
 
-_to_text: Final = json.JSONEncoder(
-    ensure_ascii=False, allow_nan=False, check_circular=False, separators=(",", ":")
-).encode
+_portable: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, check_circular=False, separators=(",", ":"))
+
+
+def _compact() -> Callable[[Any], str]:
+    # JSONEncoder.encode makes a C encoder at each call, which costs as much as a small tree; this one is made once.
+    make = getattr(json.encoder, "c_make_encoder", None)
+    if make is None:
+        return _portable.encode
+    chunks = make(None, _portable.default, json.encoder.encode_basestring, None, ":", ",", False, False, False)
+    join = "".join
+    return lambda tree: join(chunks(tree, 0))
+
+
+_to_text: Final = _compact()
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not part of JSON")
+
+
+_from_text: Final = json.JSONDecoder(parse_constant=_no_constant).decode
 
 
 def dump_tree(tree: Any) -> str:
@@ -32,13 +52,9 @@ def dump_tree(tree: Any) -> str:
 def load_tree(text: str | bytes) -> Any:
     """The tree of a JSON text; what is no JSON is a SerializationError."""
     try:
-        return json.loads(text, parse_constant=_no_constant)
+        return _from_text(text if isinstance(text, str) else text.decode())
     except (ValueError, RecursionError) as error:
         raise SerializationError(f"this is no JSON: {error}", hint="NaN and Infinity are no JSON either.") from None
-
-
-def _no_constant(name: str) -> Any:
-    raise ValueError(f"{name} is not part of JSON")
 
 
 def dumps(value: object, where: str = "") -> str:

@@ -173,9 +173,9 @@ class Delta:
             if change.value is not _ABSENT:
                 data["s"] = change.value
             if change.incs:
-                data["i"] = change.incs
+                data["i"] = list(change.incs)
             if change.apps:
-                data["a"] = change.apps
+                data["a"] = list(change.apps)
             out[key] = data
         return out
 
