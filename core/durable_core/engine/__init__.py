@@ -1,0 +1,1 @@
+"""The only composition root: store, committer, worker, bus and queries behind `Engine`."""

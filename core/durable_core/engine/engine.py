@@ -1,0 +1,233 @@
+"""Engine: one open store, and (unless it is only a client) a worker in this process."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+from types import TracebackType
+from typing import Any, Self
+
+from durable_core.bus.local import LocalBus
+from durable_core.bus.messages import Message
+from durable_core.clock import SYSTEM_CLOCK, Clock, to_us
+from durable_core.codec import encode
+from durable_core.dsl.registry import registry
+from durable_core.dsl.workflow import Workflow
+from durable_core.engine.execution import Execution
+from durable_core.engine.waiters import Waiters
+from durable_core.errors import ExecutionFailed, InvalidStateError
+from durable_core.executor import control
+from durable_core.executor.definitions import Definitions
+from durable_core.executor.settlement import Settled
+from durable_core.executor.start import Beginning, Begun, StartUnit
+from durable_core.executor.worker import DEFAULT_LEASE, Worker, WorkerOptions
+from durable_core.ids import check_id, new_execution_id
+from durable_core.query import executions as queries
+from durable_core.store.commit import Committer
+from durable_core.store.database import open_database
+from durable_core.wait.services import Waits
+
+DEFAULT_QUEUES: Mapping[str, int] = {"default": 100}
+"""Bodies that an engine's own worker runs at once, by queue."""
+
+
+class Engine:
+    """Runs workflows on a store; everything on it is short, thread-safe and works where an event loop runs."""
+
+    def __init__(
+        self,
+        url: str | None = None,
+        *,
+        worker: bool = True,
+        queues: Mapping[str, int] | None = None,
+        lease: float | timedelta = DEFAULT_LEASE,
+        clock: Clock = SYSTEM_CLOCK,
+        name: str | None = None,
+    ) -> None:
+        self.clock = clock
+        self.database = open_database(url, clock=clock)
+        self.committer = Committer(self.database)
+        self.definitions = Definitions()
+        self.bus = LocalBus()
+        self.waiters = Waiters(self.bus)
+        self._waits = Waits(self.database)
+        self._own_worker = worker
+        seconds = lease.total_seconds() if isinstance(lease, timedelta) else float(lease)
+        self._options = WorkerOptions(queues=dict(queues or DEFAULT_QUEUES), lease=seconds, name=name)
+        self._workers: list[Worker] = []
+        self._lock = threading.Lock()
+        self._closed = False
+
+    # --- life ------------------------------------------------------------------------------------------------------
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def close(self, grace: float = 10.0) -> None:
+        """Stop the workers of this engine (running bodies get `grace` seconds) and give the store back."""
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+            workers, self._workers = self._workers, []
+        for worker in workers:
+            worker.close(grace)
+        self.waiters.close()
+        self.committer.close()
+        self.database.close()
+
+    def start_worker(self, queues: Mapping[str, int] | None = None, *, name: str | None = None) -> Worker:
+        """Begin to work in this process; the engine's own worker when no queues are named."""
+        self._must_be_open()
+        options = self._options
+        if queues is not None or name is not None:
+            options = WorkerOptions(queues=dict(queues or options.queues), lease=options.lease, name=name or options.name)
+        worker = Worker(self.committer, self.definitions, self.clock, self.bus, self._waits, options)
+        worker.start()
+        self._workers.append(worker)
+        return worker
+
+    def _ensure_worker(self) -> Worker | None:
+        if not self._own_worker or self._workers:
+            return self._workers[0] if self._workers else None
+        with self._lock:
+            if not self._workers and not self._closed:
+                self.start_worker()
+        return self._workers[0] if self._workers else None
+
+    def _must_be_open(self) -> None:
+        if self._closed:
+            raise InvalidStateError("This engine is closed.", state="closed", allowed=["open"], hint="Make a new Engine.")
+
+    # --- starting --------------------------------------------------------------------------------------------------
+
+    def start(
+        self,
+        workflow: Workflow | str,
+        input: Any = None,
+        *,
+        id: str | None = None,
+        idempotency_key: str | None = None,
+        queue: str | None = None,
+        priority: int | None = None,
+        at: datetime | None = None,
+        tags: Sequence[str] = (),
+    ) -> Execution:
+        """Start an execution; once this returns it reaches an end or an open wait, whatever dies in between (E-1)."""
+        self._must_be_open()
+        chosen = registry.get(workflow) if isinstance(workflow, str) else workflow
+        values = chosen.validate_input({} if input is None else input)
+        beginning = Beginning(
+            execution_id=new_execution_id() if id is None else check_id(id),
+            definition=chosen.definition,
+            fingerprint=chosen.fingerprint,
+            input=encode(values),
+            idempotency_key=idempotency_key,
+            queue=queue,
+            priority=priority,
+            at=None if at is None else to_us(at),
+            tags=tags,
+            given_id=id is not None,
+        )
+        worker = self._ensure_worker()
+        holder = worker.reserve(queue or chosen.definition.queue) if worker is not None else None
+        begun: Begun = self.committer.commit(StartUnit(beginning, self.definitions, holder))
+        if begun.new:
+            self.definitions.remembered(chosen.definition)
+            if begun.claimed and worker is not None:
+                worker.take_begun(begun.execution_id)
+            else:
+                for each in self._workers:
+                    each.wake()
+            if not self.bus.quiet:
+                self.bus.publish(Message("started", begun.execution_id))
+        return Execution(self, begun.execution_id)
+
+    def run(self, workflow: Workflow | str, input: Any = None, *, timeout: float | None = None, **options: Any) -> Execution:
+        """Start and wait; ExecutionFailed for any end but completed."""
+        execution = self.start(workflow, input, **options)
+        execution.wait(timeout)
+        record = execution.record()
+        if record.status != "completed":
+            error = record.error or {}
+            raise ExecutionFailed(
+                f"Execution {record.id} of {record.workflow!r} ended {record.status}"
+                + (f": {error.get('type')}: {error.get('message')}" if error else "."),
+                execution_id=record.id,
+                status=record.status,
+                step=error.get("step"),
+                cause=error or None,
+            )
+        return execution
+
+    # --- looking ---------------------------------------------------------------------------------------------------
+
+    def get_execution(self, id: str | Execution) -> Execution:
+        """The execution of that id; ExecutionNotFoundError when there is none."""
+        execution = Execution(self, _id(id))
+        execution.record()
+        return execution
+
+    # --- acting ----------------------------------------------------------------------------------------------------
+
+    def cancel(self, id: str | Execution, mode: control.CancelMode = "graceful", reason: str | None = None) -> Execution:
+        """Cancel an execution: gracefully, with compensation, or at once (T-6)."""
+        if mode not in ("graceful", "compensate", "terminate"):
+            raise InvalidStateError(
+                f"There is no cancel mode {mode!r}.", state=str(mode), allowed=["graceful", "compensate", "terminate"]
+            )
+        return self._control(_id(id), lambda tx, key: control.cancel(tx, key, self.definitions, mode, reason))
+
+    def pause(self, id: str | Execution, reason: str | None = None) -> Execution:
+        """No further step begins until `resume`."""
+        return self._control(_id(id), lambda tx, key: control.pause(tx, key, self.definitions, reason))
+
+    def resume(self, id: str | Execution) -> Execution:
+        """Let a paused execution go on."""
+        return self._control(_id(id), lambda tx, key: control.resume(tx, key, self.definitions))
+
+    def retry(self, id: str | Execution) -> Execution:
+        """Let a failed execution go on from its failed step."""
+        return self._control(_id(id), lambda tx, key: control.retry(tx, key, self.definitions))
+
+    def _control(self, execution_id: str, action: Callable[[Any, str], Settled]) -> Execution:
+        self._must_be_open()
+        settled: Settled = self.committer.run(lambda tx: action(tx, execution_id))
+        for worker in self._workers:
+            for token_id in settled.interrupts:
+                worker.interrupt(token_id)
+            worker.wake()
+        if not settled.ended:
+            self._ensure_worker()
+        kind = "ended" if settled.ended else "control"
+        self.bus.publish(Message(kind, execution_id, settled.revision, "", settled.status))  # type: ignore[arg-type]
+        return Execution(self, execution_id)
+
+    # --- waiting ---------------------------------------------------------------------------------------------------
+
+    def wait_for_end(self, execution_id: str, timeout: float | None) -> None:
+        """Block until the execution has ended; TimeoutError when it has not in `timeout` seconds."""
+        deadline = None if timeout is None else time.monotonic() + timeout
+        with self.waiters.expect(execution_id) as ended:
+            pause = 0.05
+            while True:
+                with self.database.read() as tx:
+                    status = queries.status_of(tx, execution_id)
+                if status is None:
+                    queries.find(self.database.read().__enter__(), execution_id)
+                if status in ("completed", "failed", "cancelled", "compensated", "compensation_failed"):
+                    return
+                left = None if deadline is None else deadline - time.monotonic()
+                if left is not None and left <= 0:
+                    raise TimeoutError(f"Execution {execution_id} is still {status} after {timeout:g} s.")
+                ended.wait(pause if left is None else min(pause, left))
+                pause = min(pause * 1.5, 0.5)
+
+
+def _id(execution: str | Execution) -> str:
+    return execution if isinstance(execution, str) else execution.id

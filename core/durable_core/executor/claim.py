@@ -1,0 +1,86 @@
+"""A claimed token: everything a worker needs to go on from where the token stands."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from durable_core.context.changes import Delta, apply_changes
+from durable_core.definition.model import Definition
+from durable_core.definition.nodes import Node
+from durable_core.definition.state import Token
+from durable_core.dsl.workflow import Workflow
+
+CHANGES_INTERVAL = 64
+"""Step rows after which a token's whole change is written again: a resume reads at most this many rows (X-4)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """The item of one foreach around a token."""
+
+    name: str | None
+    """What the foreach calls its item (`as_`)."""
+    value: Any
+    """Encoded."""
+    index: int
+
+
+@dataclass(slots=True)
+class Claim:
+    """One token under this worker's lease. Only the thread that works on it touches it, but for `stopped`."""
+
+    execution_id: str
+    token_id: str
+    token: Token
+    workflow: Workflow
+    definition: Definition
+    fence: int
+    queue: str
+    """The queue it was claimed from."""
+    home_queue: str
+    """The execution's own queue."""
+    context: dict[str, Any]
+    """The token's whole context, encoded; `Context` copies before it writes."""
+    delta: Delta | None
+    """Change since the fork; None for the first token, whose change is its context."""
+    input: Any
+    attempt: int = 1
+    pass_number: int = 1
+    begun_at: int = 0
+    items: tuple[Item, ...] = ()
+    results: dict[str, Any] | None = None
+    lease_deadline: float = 0.0
+    """Monotonic time after which no body may start (S-4)."""
+    rows_since: int = 0
+    bytes_since: int = 0
+    stopped: bool = False
+    """Asked to stop; a body sees it as `ctx.cancelled`."""
+    abandoned: bool = False
+    """Its body went over the timeout and still runs in its thread; what it returns is thrown away."""
+    interrupt: Any = field(default=None, repr=False)
+    """How to stop the body that runs now, if it can be stopped."""
+    parent_execution: str | None = None
+
+    @property
+    def node(self) -> Node:
+        assert self.token.path is not None
+        return self.definition.places[self.token.path].node
+
+    @property
+    def is_root(self) -> bool:
+        return self.token.parent is None
+
+    def take_in(self, ops: list[list[Any]]) -> None:
+        """The token's context after `ops`."""
+        if not ops:
+            return
+        apply_changes(self.context, ops)
+        if self.delta is not None:
+            self.delta.add(ops)
+
+    def changes_json(self) -> Any:
+        """The token's whole change relative to the fork (or to nothing, for the first token), as JSON data."""
+        if self.delta is not None:
+            return self.delta.to_json()
+        return Delta.of_context(self.context).to_json()

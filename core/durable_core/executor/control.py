@@ -1,0 +1,196 @@
+"""What people do to an execution from outside: cancel, pause, resume, retry. Each is one locked transaction."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from durable_core.codec import dump_tree
+from durable_core.definition.events import StopRequested
+from durable_core.definition.interpreter import revive
+from durable_core.definition.state import ROOT
+from durable_core.errors import InvalidStateError
+from durable_core.executor.definitions import Definitions
+from durable_core.executor.ending import close, end
+from durable_core.executor.settlement import Settled, Settlement
+from durable_core.failpoints import failpoint
+from durable_core.status import ExecutionStatus, TokenStatus
+from durable_core.store import statements as sql
+from durable_core.store.control import PAUSED, STOPPING
+from durable_core.store.transaction import Transaction
+
+CancelMode = Literal["graceful", "compensate", "terminate"]
+
+
+def opened(tx: Transaction, execution_id: str, definitions: Definitions) -> Settlement:
+    """The execution under its lock; ExecutionNotFoundError when there is none."""
+    head = tx.fetch_one(sql.SELECT_BEGINNING, {"execution": execution_id})
+    definition = definitions.stored(tx, head[0]) if head is not None else None
+    return Settlement(tx, execution_id, definition)  # type: ignore[arg-type]  # raises itself when there is no row
+
+
+def cancel(tx: Transaction, execution_id: str, definitions: Definitions, mode: CancelMode, reason: str | None) -> Settled:
+    """Cancel an execution (T-6); InvalidStateError when it has ended."""
+    settlement = opened(tx, execution_id, definitions)
+    if settlement.terminal:
+        raise InvalidStateError(
+            f"Execution {execution_id} is {settlement.status} already and cannot be cancelled.",
+            state=settlement.status,
+            allowed=["pending", "running", "waiting", "compensating"],
+        )
+    if settlement.status == ExecutionStatus.COMPENSATING and mode != "terminate":
+        raise InvalidStateError(
+            f"Execution {execution_id} is compensating: its handlers run to their end.",
+            state=settlement.status,
+            allowed=["pending", "running", "waiting"],
+            hint="Wait for it, or cancel with mode='terminate' to leave the rest undone.",
+        )
+    settled = _stop(settlement, mode, reason, None)
+    failpoint("after_control", execution_id)
+    return settled
+
+
+def stop(
+    tx: Transaction, execution_id: str, definitions: Definitions, *, mode: str, reason: str | None, error: Any
+) -> Settled | None:
+    """Let an execution come to rest and then fail with `error`; None when it has ended or is stopping already."""
+    settlement = opened(tx, execution_id, definitions)
+    if settlement.terminal or settlement.control & STOPPING or settlement.status == ExecutionStatus.COMPENSATING:
+        return None
+    return _stop(settlement, mode, reason, error)
+
+
+def _stop(settlement: Settlement, mode: str, reason: str | None, error: Any) -> Settled:
+    tx, execution_id = settlement.tx, settlement.execution_id
+    failpoint("before_control", execution_id)
+    settlement.load_all()
+    settlement.control = (settlement.control | STOPPING) & ~PAUSED
+    settlement.cancel_mode, settlement.reason = mode, reason
+    settlement.error = None if error is None else dump_tree(error)
+    tx.execute(
+        sql.SET_CONTROL,
+        {
+            "execution": execution_id,
+            "status": settlement.status,
+            "control": settlement.control,
+            "cancel_mode": mode,
+            "reason": reason,
+            "error": settlement.error,
+        },
+    )
+    settlement.revision += 1
+    journal(settlement, "cancel" if error is None else "stop", {"mode": mode, "reason": reason})
+    tx.execute(sql.CLOSE_WAITS, {"execution": execution_id, "status": "cancelled", "now": settlement.now})
+    if mode == "terminate":
+        running = [key for key, token in settlement.state.items() if token.status is TokenStatus.RUNNING]
+        settlement.result.interrupts.extend(settlement.token_id(key) for key in running)
+        close(settlement, ExecutionStatus.CANCELLED, None)
+        settlement.result.revision = settlement.revision + 1
+        return settlement.result
+    settlement.happen(StopRequested(ROOT))
+    if settlement.outcome is not None:
+        end(settlement, None, None, None)
+    settlement.write()
+    return settlement.result
+
+
+def pause(tx: Transaction, execution_id: str, definitions: Definitions, reason: str | None = None) -> Settled:
+    """No further step begins until `resume`; running ones end and are recorded."""
+    settlement = opened(tx, execution_id, definitions)
+    _must_be_open(settlement, "paused")
+    if settlement.control & PAUSED:
+        raise InvalidStateError(f"Execution {execution_id} is paused already.", state="paused", allowed=["resume"])
+    settlement.control |= PAUSED
+    settlement.load_all()
+    for key, row in settlement.rows.items():
+        if row["status"] == "ready":
+            settlement.dirty.add(key)
+    _set_control(settlement, reason)
+    journal(settlement, "paused", {"reason": reason})
+    settlement.write()
+    return settlement.result
+
+
+def resume(tx: Transaction, execution_id: str, definitions: Definitions) -> Settled:
+    """Let a paused execution go on."""
+    settlement = opened(tx, execution_id, definitions)
+    if not settlement.control & PAUSED:
+        raise InvalidStateError(
+            f"Execution {execution_id} is {settlement.status} and not paused.", state=settlement.status, allowed=["paused"]
+        )
+    settlement.control &= ~PAUSED
+    settlement.load_all()
+    for key, row in settlement.rows.items():
+        if row["status"] == TokenStatus.PAUSED:
+            row.update(status="ready", available_at=settlement.now)
+            settlement.dirty.add(key)
+    _set_control(settlement, None)
+    journal(settlement, "resumed", {})
+    settlement.write()
+    return settlement.result
+
+
+def retry(tx: Transaction, execution_id: str, definitions: Definitions) -> Settled:
+    """Let a failed execution go on from its failed step (or a failed compensation from its failed handlers)."""
+    settlement = opened(tx, execution_id, definitions)
+    if settlement.status not in (ExecutionStatus.FAILED, ExecutionStatus.COMPENSATION_FAILED):
+        raise InvalidStateError(
+            f"Execution {execution_id} is {settlement.status}; only a failed one can be retried.",
+            state=settlement.status,
+            allowed=["failed", "compensation_failed"],
+        )
+    failed = settlement.status == ExecutionStatus.FAILED
+    settlement.load_all()
+    settlement.status = "pending" if failed else "compensating"
+    settlement.control = 0
+    tx.execute(sql.REOPEN_EXECUTION, {"execution": execution_id, "status": settlement.status, "now": settlement.now})
+    settlement.revision += 1
+    if failed:
+        settlement.take_in(revive(settlement.state))
+    else:
+        tx.execute(sql.REOPEN_COMPENSATIONS, {"execution": execution_id})
+        tx.execute(sql.FORGIVE_COMPENSATIONS, {"execution": execution_id})
+    for key, row in settlement.rows.items():
+        if row["status"] != TokenStatus.DONE:
+            row.update(attempt=1, pass_number=1, available_at=settlement.now)
+            if not failed:
+                row.update(status="ready", mode="compensate")
+            settlement.dirty.add(key)
+    journal(settlement, "retried", {})
+    settlement.write()
+    return settlement.result
+
+
+def journal(settlement: Settlement, kind: str, detail: dict[str, Any]) -> None:
+    settlement.tx.execute(
+        sql.INSERT_JOURNAL,
+        {
+            "execution": settlement.execution_id,
+            "kind": kind,
+            "detail": dump_tree({key: value for key, value in detail.items() if value is not None}),
+            "now": settlement.now,
+        },
+    )
+
+
+def _set_control(settlement: Settlement, reason: str | None) -> None:
+    settlement.tx.execute(
+        sql.SET_CONTROL,
+        {
+            "execution": settlement.execution_id,
+            "status": settlement.status,
+            "control": settlement.control,
+            "cancel_mode": settlement.cancel_mode,
+            "reason": reason,
+            "error": settlement.error,
+        },
+    )
+    settlement.revision += 1
+
+
+def _must_be_open(settlement: Settlement, verb: str) -> None:
+    if settlement.terminal or settlement.control & STOPPING:
+        raise InvalidStateError(
+            f"Execution {settlement.execution_id} is {settlement.status} and cannot be {verb}.",
+            state=settlement.status,
+            allowed=["pending", "running", "waiting"],
+        )

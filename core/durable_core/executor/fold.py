@@ -1,0 +1,252 @@
+"""From an outcome to a plan: take the event, and decide at once whatever needs no body.
+
+Conditions, switches and item lists are functions of the context alone. They are evaluated here, before the commit, and
+recorded in the same transaction as the attempt that led to them: one commit a step, however much control flow lies
+between two steps. What they decide is durable before any body acts on it.
+"""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+from durable_core.clock import SYSTEM_CLOCK
+from durable_core.codec import dump_tree, encode
+from durable_core.definition.events import Chosen, Completed, Counted, Event, Failed, Finish, Halted, Proceed, Tested
+from durable_core.definition.interpreter import apply
+from durable_core.definition.keys import match_case
+from durable_core.definition.nodes import CallNode, ForeachNode, LoopNode, Node, Source, SwitchNode, WorkNode
+from durable_core.definition.state import Token
+from durable_core.errors import InputValidationError, LimitError
+from durable_core.executor.claim import Claim
+from durable_core.executor.contexts import evaluate, final_output
+from durable_core.executor.outcome import Broke, Done, Interrupted, Outcome
+from durable_core.executor.plan import Plan, json_or_none, step_row
+from durable_core.failure import describe_exception
+from durable_core.limits import LIMITS
+from durable_core.status import AttemptStatus
+
+now_us = SYSTEM_CLOCK.now_us
+
+
+def plan_outcome(claim: Claim, node: Node, outcome: Outcome, started_at: int) -> Plan:
+    """The plan for one finished attempt of the node where the claim stands."""
+    plan = Plan(claim, claim.token, claim.token)
+    finished_at = now_us()
+    token = claim.token
+    match outcome:
+        case Done():
+            change = dump_tree(outcome.ops) if outcome.ops else None
+            compensate = isinstance(node, WorkNode) and node.compensate is not None
+            claim.take_in(outcome.ops)
+            row = step_row(
+                claim,
+                node,
+                token.iterations,
+                AttemptStatus.COMPLETED,
+                started_at=started_at,
+                completed_at=finished_at,
+                output=json_or_none(outcome.output),
+                change=change,
+                choice=outcome.label,
+                compensate=int(compensate),
+                snapshot=dump_tree(claim.context) if compensate else None,
+            )
+            plan.rows.append(row)
+            claim.rows_since += 1
+            claim.bytes_since += len(change) if change else 0
+            claim.attempt = claim.pass_number = 1
+            take(plan, Completed(token.key, outcome.output, outcome.choice))
+            fold_forward(plan)
+        case Broke():
+            plan.rows.append(_failed_row(claim, node, token, outcome.error, started_at, finished_at))
+            if outcome.again and isinstance(node, WorkNode):
+                plan.retry_after = node.retry.delay(claim.attempt, spread())
+            else:
+                take(plan, Failed(token.key, located(outcome.error, node, token)))
+        case Interrupted():
+            row = step_row(
+                claim, node, token.iterations, AttemptStatus.CANCELLED, started_at=started_at, completed_at=finished_at
+            )
+            plan.rows.append(row)
+            take(plan, Halted(token.key))
+        case _:
+            raise AssertionError(f"no plan for {outcome!r}")
+    return plan
+
+
+def plan_arrival(claim: Claim) -> Plan:
+    """The plan for a claim whose node needs no body: evaluate from here on."""
+    plan = Plan(claim, claim.token, claim.token, commands=(Proceed(claim.token.key),))
+    fold_forward(plan)
+    return plan
+
+
+def take(plan: Plan, event: Event) -> None:
+    """Apply one event to the plan's token."""
+    plan.events.append(event)
+    transition = apply(plan.claim.definition, {plan.token.key: plan.token}, event)
+    plan.token = transition.changed[plan.token.key]
+    plan.commands = transition.commands
+
+
+def fold_forward(plan: Plan) -> None:
+    """Evaluate nodes that need no body until the token stands at one that does, waits, forks or has ended."""
+    claim = plan.claim
+    while plan.commands and type(plan.commands[0]) is Proceed and plan.commands[0].token == claim.token.key:
+        path = plan.token.path
+        assert path is not None
+        node = claim.definition.places[path].node
+        if not isinstance(node, LoopNode | SwitchNode | ForeachNode):
+            if isinstance(node, CallNode):
+                _prepare_call(plan, node)
+            return
+        started_at = now_us()
+        try:
+            event = _decide(plan, node, started_at)
+        except Exception as error:
+            failure = describe_exception(error)
+            plan.rows.append(_failed_row(claim, node, plan.token, failure, started_at, now_us()))
+            event = Failed(plan.token.key, located(failure, node, plan.token))
+        take(plan, event)
+    _give_output(plan)
+
+
+def _give_output(plan: Plan) -> None:
+    """The flow has ended: what `@workflow(output=)` says is its output."""
+    source = plan.claim.definition.output
+    if source is None or not plan.commands or type(plan.commands[0]) is not Finish:
+        return
+    started_at = now_us()
+    try:
+        plan.final_output = final_output(plan.claim, source)
+        plan.has_final_output = True
+    except Exception as error:
+        failure = describe_exception(error)
+        node = plan.claim.definition.places[plan.start.path or ""].node
+        plan.rows.append(_failed_row(plan.claim, node, plan.token, failure, started_at, now_us()))
+        transition = apply(plan.claim.definition, {plan.token.key: plan.token}, Failed(plan.token.key, failure))
+        plan.token, plan.commands = transition.changed[plan.token.key], transition.commands
+        plan.events[-1] = Failed(plan.token.key, failure)
+
+
+def _decide(plan: Plan, node: LoopNode | SwitchNode | ForeachNode, started_at: int) -> Event:
+    claim, token = plan.claim, plan.token
+    match node:
+        case LoopNode():
+            holds = bool(evaluate(claim, token, node, "while"))
+            plan.rows.append(
+                step_row(
+                    claim,
+                    node,
+                    token.iterations,
+                    AttemptStatus.COMPLETED,
+                    started_at=started_at,
+                    completed_at=now_us(),
+                    output="true" if holds else "false",
+                )
+            )
+            return Tested(token.key, holds)
+        case SwitchNode():
+            value = _value(claim, token, node, node.on, "on")
+            index = match_case(
+                node, value, lambda number: bool(evaluate(claim, token, node, f"guard:{number}", value))
+            )
+            label = None
+            if index is not None:
+                branches = (*(case.branch for case in node.cases), *((node.default,) if node.default else ()))
+                label = branches[index].label
+            plan.rows.append(
+                step_row(
+                    claim,
+                    node,
+                    token.iterations,
+                    AttemptStatus.COMPLETED,
+                    started_at=started_at,
+                    completed_at=now_us(),
+                    output=None,
+                    choice=label,
+                )
+            )
+            return Chosen(token.key, index)
+        case ForeachNode():
+            items = _items(claim, token, node)
+            plan.items = items
+            if not items:
+                plan.rows.append(
+                    step_row(
+                        claim,
+                        node,
+                        token.iterations,
+                        AttemptStatus.COMPLETED,
+                        started_at=started_at,
+                        completed_at=now_us(),
+                        output="[]",
+                        change=_collect_nothing(claim, node),
+                    )
+                )
+            return Counted(token.key, len(items))
+
+
+def _collect_nothing(claim: Claim, node: ForeachNode) -> str | None:
+    """An empty foreach still leaves the empty list its `collect` promises."""
+    if node.collect is None:
+        return None
+    ops: list[list[Any]] = [["set", node.collect, []]]
+    claim.take_in(ops)
+    return dump_tree(ops)
+
+
+def _items(claim: Claim, token: Token, node: ForeachNode) -> list[Any]:
+    value = _value(claim, token, node, node.items, "items")
+    if isinstance(value, str | bytes) or not hasattr(value, "__iter__"):
+        raise InputValidationError(
+            f"The items of foreach {node.path!r} are a {type(value).__name__}, not something to go through.",
+            hint="Give a list, or a function of the context that returns one.",
+        )
+    items = [encode(item) for item in value]
+    if len(items) > LIMITS.foreach_items:
+        raise LimitError(
+            f"Foreach {node.path!r} has {len(items)} items; {LIMITS.foreach_items} are allowed.",
+            limit=LIMITS.foreach_items,
+            actual=len(items),
+            hint="Split the list, or start child workflows.",
+        )
+    return items
+
+
+def _value(claim: Claim, token: Token, node: Node, source: Source, role: str) -> Any:
+    return evaluate(claim, token, node, role, source=source)
+
+
+def _prepare_call(plan: Plan, node: CallNode) -> None:
+    """The child's input is part of what the call records."""
+    started_at = now_us()
+    try:
+        plan.call_input = encode(_value(plan.claim, plan.token, node, node.input, "input"))
+    except Exception as error:
+        failure = describe_exception(error)
+        plan.rows.append(_failed_row(plan.claim, node, plan.token, failure, started_at, now_us()))
+        take(plan, Failed(plan.token.key, located(failure, node, plan.token)))
+
+
+def _failed_row(claim: Claim, node: Node, token: Token, error: Any, started_at: int, finished_at: int) -> dict[str, Any]:
+    return step_row(
+        claim,
+        node,
+        token.iterations,
+        AttemptStatus.FAILED,
+        started_at=started_at,
+        completed_at=finished_at,
+        error=dump_tree(error),
+    )
+
+
+def located(error: Any, node: Node, token: Token) -> dict[str, Any]:
+    """The error with the step it came from, as the execution will show it."""
+    return {**error, "step": node.name, "path": node.path, "iteration": list(token.iterations)}
+
+
+def spread() -> float:
+    """A random place in [-1, 1] for the jitter of a retry."""
+    return random.uniform(-1.0, 1.0)

@@ -1,0 +1,121 @@
+"""`isolation="process"`: a body in a fresh interpreter, which can be killed; values travel as JSON."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from typing import Any
+
+from durable_core.codec import decode, dump_tree, load_tree
+from durable_core.definition.nodes import WorkNode, binding_key
+from durable_core.errors import DurableError, NonRetryableError
+from durable_core.executor.claim import Claim
+from durable_core.executor.outcome import Broke, Interrupted, Outcome
+from durable_core.failure import describe_exception
+
+
+class IsolatedStepError(DurableError):
+    """A step in its own process failed; the message and `type` are those of the error there."""
+
+    def __init__(self, message: str, *, original: dict[str, Any] | None = None) -> None:
+        super().__init__(message)
+        self.original = original
+
+
+def run_isolated(claim: Claim, node: WorkNode, finish: Any, may_retry: Any, timeout_error: Any, info: Any) -> Outcome:
+    """Run the node's body in a process of its own and wait for it."""
+    fn = claim.workflow.bindings[binding_key(node.path, "body")]
+    module = sys.modules.get(fn.__module__)
+    request = {
+        "module": fn.__module__,
+        "file": getattr(module, "__file__", None),
+        "qualname": fn.__qualname__,
+        "path": [entry for entry in sys.path if entry],
+        "context": claim.context,
+        "info": {
+            "execution_id": info.execution_id,
+            "workflow": info.workflow,
+            "step": info.step,
+            "path": info.path,
+            "attempt": info.attempt,
+            "iteration": info.iteration,
+            "index": info.index,
+            "iterations": list(info.iterations),
+            "item": info.item,
+            "input": info.input,
+        },
+        "items": [[item.name, item.value, item.index] for item in claim.items],
+        "name": node.name,
+    }
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([entry for entry in sys.path if entry])}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "durable_core.executor.isolated"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env=environment,
+    )
+    claim.interrupt = process.kill
+    expired = threading.Event()
+    timer = None
+    if node.timeout is not None:
+
+        def expire() -> None:
+            expired.set()
+            process.kill()
+
+        timer = threading.Timer(node.timeout, expire)
+        timer.daemon = True
+        timer.start()
+    try:
+        answer, _ = process.communicate(dump_tree(request).encode())
+    finally:
+        claim.interrupt = None
+        if timer is not None:
+            timer.cancel()
+    if expired.is_set():
+        error: BaseException = timeout_error(node)
+        return Broke(describe_exception(error), again=may_retry(claim, node, error))
+    if claim.stopped:
+        return Interrupted()
+    reply = _reply(answer)
+    if reply is None:
+        error = IsolatedStepError(f"The process of step {node.path!r} ended with code {process.returncode} and no answer.")
+        return Broke(describe_exception(error), again=may_retry(claim, node, error))
+    if "error" in reply:
+        failure = reply["error"]
+        again = claim.attempt < node.retry.max_attempts and _may_repeat(claim, node, reply)
+        return Broke(failure, again=again)
+    value, ops = reply["value"], reply["ops"]
+    outcome: Outcome = finish(claim, node, _Changed(ops), decode(value))
+    return outcome
+
+
+class _Changed:
+    """Stands for the child's context: all that is asked of it is what changed."""
+
+    def __init__(self, ops: list[list[Any]]) -> None:
+        self._ops = ops
+
+    def changes(self) -> list[list[Any]]:
+        return self._ops
+
+
+def _may_repeat(claim: Claim, node: WorkNode, reply: dict[str, Any]) -> bool:
+    """The error stayed in the other process: its classes come as names."""
+    names = set(reply["classes"])
+    if f"{NonRetryableError.__module__}:{NonRetryableError.__qualname__}" in names:
+        return False
+    return any(name in names for name in node.retry.retry_on)
+
+
+def _reply(answer: bytes) -> dict[str, Any] | None:
+    try:
+        lines = answer.decode().strip().splitlines()
+        return load_tree(lines[-1]) if lines else None
+    except (UnicodeDecodeError, json.JSONDecodeError, DurableError):
+        return None
+
+

@@ -1,0 +1,141 @@
+"""From rows to claims: where a token stands, and the context it goes on with."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from durable_core.codec import load_tree
+from durable_core.context.changes import Delta, apply_changes
+from durable_core.definition.model import Definition
+from durable_core.definition.nodes import ForeachNode
+from durable_core.definition.state import Token
+from durable_core.dsl.workflow import Workflow
+from durable_core.executor.claim import Claim, Item
+from durable_core.executor.settlement import token_of
+from durable_core.store import statements as sql
+from durable_core.store.transaction import Transaction
+
+FORK_CACHE = 256
+"""Open forks whose context and items are kept in memory; a miss costs one read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fork:
+    """What the branches of one open parallel or foreach have in common."""
+
+    context: dict[str, Any]
+    """The parent's whole context at the fork; never written to."""
+    raw_items: list[Any] | None
+    items: tuple[Item, ...]
+    """Of the foreachs around the fork."""
+    as_: str | None
+
+
+class Loader:
+    """Builds claims; keeps what branches share, so that a foreach of n items does not cost n squared."""
+
+    def __init__(self, definition_of: Callable[[Transaction, str, str], tuple[Workflow, Definition]]) -> None:
+        self._definition_of = definition_of
+        self._forks: OrderedDict[tuple[str, str], Fork] = OrderedDict()
+
+    def load(self, tx: Transaction, ids: Iterable[str]) -> list[Claim]:
+        """The claims for tokens that this worker has just taken."""
+        claims = []
+        for token_id in ids:
+            found = tx.fetch_one(sql.SELECT_TOKEN, {"id": token_id})
+            if found is not None:
+                claims.append(self.claim(tx, dict(zip(sql.TOKEN_COLUMNS, found, strict=True))))
+        return claims
+
+    def claim(self, tx: Transaction, row: dict[str, Any]) -> Claim:
+        execution_id = row["execution_id"]
+        head = tx.fetch_one(sql.SELECT_BEGINNING, {"execution": execution_id})
+        assert head is not None, execution_id
+        definition_hash, input_text, home_queue, parent_execution = head
+        workflow, definition = self._definition_of(tx, row["workflow"], definition_hash)
+        token = token_of(row)
+        fork = self._fork_of(tx, row, token, definition)
+        base = {} if fork is None else fork.context
+        delta = None if fork is None else Delta.from_json(load_tree(row["changes"])) if row["changes"] else Delta()
+        context = dict(base)
+        if delta is not None:
+            context = delta.apply(base)
+        elif row["changes"]:
+            context = Delta.from_json(load_tree(row["changes"])).apply({})
+        since = 0
+        for (change,) in tx.fetch(
+            sql.CHANGES_SINCE, {"execution": execution_id, "seq": row["changes_seq"], "key": row["key"]}
+        ):
+            ops = load_tree(change)
+            apply_changes(context, ops)
+            if delta is not None:
+                delta.add(ops)
+            since += 1
+        return Claim(
+            execution_id=execution_id,
+            token_id=row["id"],
+            token=token,
+            workflow=workflow,
+            definition=definition,
+            fence=row["fence"],
+            queue=row["queue"],
+            home_queue=home_queue,
+            context=context,
+            delta=delta,
+            input=load_tree(input_text),
+            attempt=row["attempt"],
+            pass_number=row["pass_number"],
+            begun_at=row["begun_at"] or 0,
+            items=_items(fork, token),
+            rows_since=since,
+            parent_execution=parent_execution,
+        )
+
+    def _fork_of(self, tx: Transaction, row: dict[str, Any], token: Token, definition: Definition) -> Fork | None:
+        if row["parent_id"] is None:
+            return None
+        cache_key = (row["execution_id"], row["key"].rpartition("#")[0])
+        fork = self._forks.get(cache_key)
+        if fork is not None:
+            self._forks.move_to_end(cache_key)
+            return fork
+        found = tx.fetch_one(sql.SELECT_TOKEN, {"id": row["parent_id"]})
+        assert found is not None, row["parent_id"]
+        parent = dict(zip(sql.TOKEN_COLUMNS, found, strict=True))
+        parent_token = token_of(parent)
+        outer = self._fork_of(tx, parent, parent_token, definition)
+        base = {} if outer is None else outer.context
+        node = definition.places[parent_token.path or ""].node
+        each = isinstance(node, ForeachNode)
+        fork = Fork(
+            context=stored_context(tx, row["execution_id"], parent["key"], parent["changes"], parent["changes_seq"], base),
+            raw_items=load_tree(parent["items"]) if each and parent["items"] else None,
+            items=_items(outer, parent_token),
+            as_=node.as_ if isinstance(node, ForeachNode) else None,
+        )
+        self._forks[cache_key] = fork
+        if len(self._forks) > FORK_CACHE:
+            self._forks.popitem(last=False)
+        return fork
+
+
+def _items(fork: Fork | None, token: Token) -> tuple[Item, ...]:
+    """The items around a token: those around its fork, and its own."""
+    if fork is None:
+        return ()
+    if fork.raw_items is None:
+        return fork.items
+    return (*fork.items, Item(fork.as_, fork.raw_items[token.branch], token.branch))
+
+
+def stored_context(
+    tx: Transaction, execution_id: str, key: str, changes: str | None, changes_seq: int, base: dict[str, Any]
+) -> dict[str, Any]:
+    """A token's whole context: its base, its change as last written, and the step rows since."""
+    context = Delta.from_json(load_tree(changes)).apply(base) if changes else dict(base)
+    for (change,) in tx.fetch(sql.CHANGES_SINCE, {"execution": execution_id, "seq": changes_seq, "key": key}):
+        apply_changes(context, load_tree(change))
+    return context

@@ -1,0 +1,89 @@
+"""What an attempt leads to: the events it stands for, the rows that record it, and where its token goes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from durable_core.codec import dump_tree
+from durable_core.definition.events import Command, Event
+from durable_core.definition.nodes import Node
+from durable_core.definition.state import Token
+from durable_core.executor.claim import Claim
+from durable_core.ids import iteration_key
+from durable_core.status import AttemptStatus
+
+Row = dict[str, Any]
+
+
+@dataclass(slots=True)
+class Plan:
+    """One record to be made: the events since the claim, and the finished attempts that they stand for."""
+
+    claim: Claim
+    start: Token
+    """The token as the store has it."""
+    token: Token
+    """The token after `events`, as far as this worker can tell."""
+    events: list[Event] = field(default_factory=list)
+    rows: list[Row] = field(default_factory=list)
+    commands: tuple[Command, ...] = ()
+    items: Any = None
+    """Encoded items of a foreach that has just been counted."""
+    call_input: Any = None
+    """Encoded input for the child that a call node starts."""
+    retry_after: float | None = None
+    """Seconds until the next attempt, when this one failed and may be repeated."""
+    ended_children: bool = False
+    """The token was a join and its branches are merged: their tokens are no longer needed."""
+    final_output: Any = None
+    """What `@workflow(output=)` makes of the context, once the flow has ended."""
+    has_final_output: bool = False
+    hopeless: bool = False
+    """Stands for a record that was refused: when this one is refused too, the lease runs out."""
+    logs: list[Any] = field(default_factory=list)
+
+
+def json_or_none(value: Any) -> str | None:
+    """The text of an encoded value; None stays NULL."""
+    return None if value is None else dump_tree(value)
+
+
+def step_row(
+    claim: Claim,
+    node: Node,
+    iterations: tuple[int, ...],
+    status: AttemptStatus,
+    *,
+    started_at: int,
+    completed_at: int,
+    output: str | None = None,
+    error: str | None = None,
+    change: str | None = None,
+    choice: str | None = None,
+    type_: str | None = None,
+    compensate: int = 0,
+    snapshot: str | None = None,
+) -> Row:
+    """One finished attempt, ready to be inserted; `seq` is filled in by the record."""
+    return {
+        "execution_id": claim.execution_id,
+        "seq": 0,
+        "token_key": claim.token.key,
+        "path": node.path,
+        "name": node.name,
+        "type": type_ or node.type,
+        "iteration": iteration_key(iterations) if iterations else "",
+        "attempt": claim.attempt,
+        "pass_number": claim.pass_number,
+        "status": status.value,
+        "choice": choice,
+        "output": output,
+        "error": error,
+        "change": change,
+        "snapshot": snapshot,
+        "compensate": compensate,
+        "worker_id": None,
+        "started_at": started_at,
+        "completed_at": completed_at,
+    }

@@ -1,0 +1,272 @@
+"""Drives claimed tokens: attempt, plan, record, and on to the next node, in the same thread where that can be."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from durable_core.bus.local import LocalBus
+from durable_core.bus.messages import Message
+from durable_core.clock import SYSTEM_CLOCK
+from durable_core.definition.nodes import Node, WorkNode
+from durable_core.errors import FencedError, StoreError
+from durable_core.executor.attempt import Attempts
+from durable_core.executor.claim import Claim
+from durable_core.executor.compensate import CompensateUnit, Compensation, plan_compensation
+from durable_core.executor.fold import plan_arrival, plan_outcome
+from durable_core.executor.join import plan_join
+from durable_core.executor.loop import LoopThread
+from durable_core.executor.outcome import Broke, Outcome
+from durable_core.executor.plan import Plan
+from durable_core.executor.record import FinishUnit, MoveUnit, PlanUnit, SettleUnit, unit_for
+from durable_core.executor.settlement import Holder, Settled
+from durable_core.executor.slots import Slots
+from durable_core.failure import describe_exception
+from durable_core.failpoints import failpoint
+from durable_core.status import TokenStatus
+from durable_core.store.commit import Committer, Unit
+
+log = logging.getLogger("durable_studio.executor")
+now_us = SYSTEM_CLOCK.now_us
+
+
+@dataclass(slots=True)
+class Surroundings:
+    """What a runner needs of the worker around it."""
+
+    committer: Committer
+    attempts: Attempts
+    bus: LocalBus
+    holder_for: Callable[[Claim], Holder]
+    load: Callable[[str], Claim | None]
+    """The claim for a token that was just kept."""
+    released: Callable[[Claim], None]
+    """The claim's token left this worker's hands."""
+    moved: Callable[[Claim, Claim], None]
+    """The slot of the first claim goes on with the second."""
+    work_waits: Callable[[int | None], None]
+    """Tokens became ready (None) or become due at a time."""
+    interrupt: Callable[[str], None]
+    still_held: Callable[[Claim], bool]
+    """Whether the lease is good right now (checked right before a body starts)."""
+    later: Callable[[float, Callable[[], None]], None]
+
+
+class Runner:
+    """Takes claims and runs each as far as it goes."""
+
+    def __init__(self, around: Surroundings, threads: int) -> None:
+        self.around = around
+        self.slots = Slots(self.work, threads)
+        self.loop = LoopThread()
+        self._finished: list[Unit] = []
+
+    # --- entry -----------------------------------------------------------------------------------------------------
+
+    def dispatch(self, claim: Claim) -> None:
+        """Send a claim to where its next piece of work runs."""
+        if self._is_async(claim):
+            self.loop.start(lambda: self._work_async(claim))
+        else:
+            self.slots.submit(claim)
+
+    def _is_async(self, claim: Claim) -> bool:
+        if claim.token.mode != "run" or claim.token.path is None:
+            return False
+        node = claim.node
+        return isinstance(node, WorkNode) and node.isolation == "thread" and claim.workflow.bound(node.path, "body").is_async
+
+    # --- threads ---------------------------------------------------------------------------------------------------
+
+    def work(self, claim: Claim) -> None:
+        """Go on with a claim in this thread as long as it is ours and has work for a thread."""
+        current: Claim | None = claim
+        while current is not None:
+            if self._is_async(current):
+                self.dispatch(current)
+                return
+            unit = self._step(current)
+            if unit is None:
+                return
+            current = self._record(unit)
+
+    def _step(self, claim: Claim) -> Unit | None:
+        """Do what comes next for the claim, and say what is to be recorded."""
+        around = self.around
+        if not around.still_held(claim):
+            around.released(claim)
+            return None
+        try:
+            if claim.token.mode == "compensate":
+                return self._compensate(claim)
+            if claim.token.mode == "join":
+                return self._unit(plan_join(claim, around.committer.database))
+            node = claim.node
+            if not around.attempts.has_body(node):
+                return self._unit(plan_arrival(claim))
+            failpoint("before_body", claim.token_id)
+            started_at = now_us()
+            outcome = around.attempts.run(claim, node, started_at)
+            if outcome is None:  # given up on: whoever did that recorded it
+                return None
+            failpoint("after_body", claim.token_id)
+            return self._unit(self._plan(claim, node, outcome, started_at))
+        except Exception as error:  # a defect of ours must end as a recorded failure, never as a lost token
+            log.exception("execution %s: internal error", claim.execution_id)
+            return self._unit(_broken(claim, error))
+
+    def _plan(self, claim: Claim, node: Node, outcome: Outcome, started_at: int) -> Plan:
+        try:
+            return plan_outcome(claim, node, outcome, started_at)
+        except Exception as error:
+            log.debug("execution %s: outcome could not be recorded", claim.execution_id, exc_info=True)
+            return plan_outcome(claim, node, Broke(describe_exception(error), again=False), started_at)
+
+    def _unit(self, plan: Plan) -> Unit:
+        return unit_for(plan, self.around.holder_for(plan.claim))
+
+    def _compensate(self, claim: Claim) -> Unit:
+        plan = plan_compensation(claim, self.around.committer.database)
+        return CompensateUnit(plan, self.around.holder_for(claim))
+
+    # --- the event loop --------------------------------------------------------------------------------------------
+
+    async def _work_async(self, claim: Claim) -> None:
+        around = self.around
+        if not around.still_held(claim):
+            around.released(claim)
+            return
+        unit: Unit
+        try:
+            node = claim.node
+            failpoint("before_body", claim.token_id)
+            started_at = now_us()
+            outcome = await around.attempts.run_async(claim, node, started_at)
+            failpoint("after_body", claim.token_id)
+            unit = self._unit(self._plan(claim, node, outcome, started_at))
+        except Exception as error:
+            log.exception("execution %s: internal error", claim.execution_id)
+            unit = self._unit(_broken(claim, error))
+        unit.then = self.recorded
+        self._finished.append(unit)
+        if len(self._finished) == 1:
+            # whatever else finishes in this turn of the loop shares the commit
+            self.loop.soon(self._flush)
+
+    def _flush(self) -> None:
+        units, self._finished = self._finished, []
+        if self.around.committer.submit(units):
+            for unit in units:
+                self.recorded(unit)
+
+    # --- recording -------------------------------------------------------------------------------------------------
+
+    def _record(self, unit: Unit) -> Claim | None:
+        """Bring a record to the store; returns what this thread goes on with, or None when others will."""
+        unit.then = self.recorded
+        failpoint("before_record", "")
+        if self.around.committer.submit((unit,)):
+            failpoint("after_record", "")
+            return self._after(unit)
+        return None
+
+    def recorded(self, unit: Unit) -> None:
+        following = self._after(unit)
+        if following is not None:
+            self.dispatch(following)
+
+    def _after(self, unit: Unit) -> Claim | None:
+        """What follows from a record, once it is durable (or has failed)."""
+        assert isinstance(unit, PlanUnit | CompensateUnit)
+        claim = unit.plan.claim
+        if unit.error is not None:
+            return self._not_recorded(unit, claim, unit.error)
+        match unit:
+            case MoveUnit() if unit.result:
+                claim.token = replace(unit.plan.token, status=TokenStatus.RUNNING)
+                if claim.rows_since >= 64:
+                    claim.rows_since = claim.bytes_since = 0
+                self._tell_step(unit.plan)
+                return claim
+            case FinishUnit() if unit.result:
+                self._tell_step(unit.plan)
+                self.around.released(claim)
+                self._tell("ended", claim.execution_id, status="completed")
+                return None
+            case MoveUnit() | FinishUnit():
+                # fenced, stopping or paused: the locked path finds out which
+                self._again(SettleUnit(unit.plan, self.around.holder_for(claim)))
+                return None
+            case _:
+                self._tell_step(unit.plan)
+                return self._settled(unit.result, claim)
+
+    def _settled(self, settled: Settled, claim: Claim) -> Claim | None:
+        around = self.around
+        for token_id in settled.interrupts:
+            around.interrupt(token_id)
+        following = None
+        if settled.kept is not None:
+            following = around.load(settled.kept)
+        if following is not None:
+            around.moved(claim, following)
+        else:
+            around.released(claim)
+        if settled.ready or settled.next_due is not None:
+            around.work_waits(None if settled.ready else settled.next_due)
+        if settled.ended:
+            self._tell("ended", claim.execution_id, settled.revision, settled.status)
+            if settled.parent_id is not None:
+                around.work_waits(None)
+        else:
+            self._tell("tokens", claim.execution_id, settled.revision, settled.status)
+        return following
+
+    def _again(self, unit: Unit) -> None:
+        unit.then = self.recorded
+        self.around.committer.enqueue((unit,))
+
+    def _not_recorded(self, unit: Any, claim: Claim, error: BaseException) -> Claim | None:
+        if isinstance(error, FencedError):
+            log.info("execution %s: %s", claim.execution_id, error)
+            self.around.released(claim)
+            return None
+        if isinstance(error, StoreError):
+            log.warning("execution %s: the store does not answer, trying again: %s", claim.execution_id, error)
+            unit.error = None
+            self.around.later(0.5, lambda: self._again(unit))
+            return None
+        if getattr(unit.plan, "hopeless", False):
+            log.error("execution %s cannot be recorded: %s", claim.execution_id, error)
+            self.around.released(claim)
+            return None
+        log.error("execution %s: a record was refused: %s", claim.execution_id, error, exc_info=error)
+        plan = _broken(claim, error)
+        plan.hopeless = True
+        self._again(SettleUnit(plan, self.around.holder_for(claim)))
+        return None
+
+    # --- telling ---------------------------------------------------------------------------------------------------
+
+    def _tell_step(self, plan: Plan | Compensation) -> None:
+        if self.around.bus.quiet:
+            return
+        for row in plan.rows:
+            self.around.bus.publish(
+                Message("step", plan.claim.execution_id, row["seq"], row["path"], row["status"])
+            )
+
+    def _tell(self, kind: Any, execution_id: str, revision: int = 0, status: str = "") -> None:
+        if not self.around.bus.quiet:
+            self.around.bus.publish(Message(kind, execution_id, revision, status=status))
+
+    def close(self) -> None:
+        self.slots.close()
+        self.loop.close()
+
+
+def _broken(claim: Claim, error: BaseException) -> Plan:
+    """The plan that records an error of ours, or of the store, as the node's failure."""
+    return plan_outcome(claim, claim.node, Broke(describe_exception(error), again=False), now_us())

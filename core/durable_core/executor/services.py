@@ -1,0 +1,41 @@
+"""What stands behind a body's context: whether it was asked to stop, and the outputs of finished steps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from durable_core.codec import load_tree
+from durable_core.definition.nodes import Node
+from durable_core.executor.claim import Claim
+from durable_core.store import statements as sql
+from durable_core.store.database import Database
+
+
+class BodyServices:
+    """The services of one attempt that need no waits."""
+
+    __slots__ = ("claim", "database", "node")
+
+    def __init__(self, database: Database, claim: Claim, node: Node) -> None:
+        self.database = database
+        self.claim = claim
+        self.node = node
+
+    @property
+    def cancelled(self) -> bool:
+        return self.claim.stopped
+
+    def results(self) -> Mapping[str, Any]:
+        with self.database.read() as tx:
+            found = tx.fetch(sql.RESULTS, {"execution": self.claim.execution_id})
+        return {name: None if output is None else load_tree(output) for name, output in found}
+
+    def wait(self, kind: str, name: str | None, options: dict[str, Any]) -> Any:
+        raise NotImplementedError(kind)
+
+    def call(self, workflow: Any, input: Any, *, name: str | None, wait: bool, timeout: float | None) -> Any:
+        raise NotImplementedError("call")
+
+    def once(self, key: str, fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        raise NotImplementedError("once")

@@ -1,0 +1,175 @@
+"""Starting an execution: its row, its first tokens, and, where this process works, their first claim, in one commit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from durable_core.codec import dump_tree
+from durable_core.context.changes import Delta
+from durable_core.definition.events import Proceed, Started
+from durable_core.definition.interpreter import apply
+from durable_core.definition.model import Definition
+from durable_core.definition.nodes import WorkNode
+from durable_core.definition.state import ROOT
+from durable_core.errors import ExecutionExistsError, LimitError
+from durable_core.executor.definitions import Definitions
+from durable_core.executor.settlement import Holder, Settlement
+from durable_core.failpoints import failpoint
+from durable_core.ids import iteration_key
+from durable_core.limits import LIMITS
+from durable_core.store import statements as sql
+from durable_core.store.commit import Unit
+from durable_core.store.transaction import Transaction
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Beginning:
+    """What an execution begins with."""
+
+    execution_id: str
+    definition: Definition
+    fingerprint: str
+    input: dict[str, Any]
+    """Encoded."""
+    idempotency_key: str | None = None
+    queue: str | None = None
+    priority: int | None = None
+    at: int | None = None
+    tags: Sequence[str] = ()
+    parent_id: str | None = None
+    parent_token: str | None = None
+    forked_from: str | None = None
+    given_id: bool = False
+
+
+@dataclass(slots=True)
+class Begun:
+    """What a start came to: the execution, whether it is new, and whether its first token is the holder's."""
+
+    execution_id: str
+    new: bool
+    claimed: bool = False
+    ready: bool = False
+    next_due: int | None = None
+
+
+class StartUnit(Unit):
+    """Starts one execution; with a holder its first token is claimed in the same transaction."""
+
+    __slots__ = ("beginning", "definitions", "holder")
+    safe: ClassVar[bool] = True
+
+    def __init__(self, beginning: Beginning, definitions: Definitions, holder: Holder | None) -> None:
+        super().__init__()
+        self.beginning = beginning
+        self.definitions = definitions
+        self.holder = holder
+
+    def write(self, tx: Transaction) -> Begun:
+        failpoint("before_start", self.beginning.execution_id)
+        return begin(tx, self.beginning, self.definitions, self.holder)
+
+
+def begin(tx: Transaction, beginning: Beginning, definitions: Definitions, holder: Holder | None) -> Begun:
+    """Write the rows of a new execution; the same idempotency key finds the one there is (E-2)."""
+    definition = beginning.definition
+    now = tx.now()
+    definitions.remember(tx, definition)
+    context = dump_tree(beginning.input)
+    if len(context) > LIMITS.input_bytes:
+        raise LimitError(
+            f"The input of {definition.name!r} has {len(context)} bytes; {LIMITS.input_bytes} are allowed.",
+            limit=LIMITS.input_bytes,
+            actual=len(context),
+            hint="Pass a reference (a path, a key) instead of the data.",
+        )
+    queue = beginning.queue or definition.queue
+    priority = definition.priority if beginning.priority is None else beginning.priority
+    due = beginning.at if beginning.at is not None and beginning.at > now else None
+    tags = list(dict.fromkeys((*definition.tags, *beginning.tags)))
+    transition = apply(definition, {}, Started())
+    root = transition.changed[ROOT]
+    node = definition.places[root.path or ""].node
+    first_queue = (node.queue if isinstance(node, WorkNode) else None) or queue
+    plain = transition.commands == (Proceed(ROOT),)
+    claimed = plain and due is None and holder is not None and holder.serves(first_queue)
+    written = tx.execute(
+        sql.INSERT_EXECUTION,
+        {
+            "id": beginning.execution_id,
+            "workflow": definition.name,
+            "definition_hash": definition.hash,
+            "bodies": beginning.fingerprint,
+            "status": "running" if claimed else "pending",
+            "input": context,
+            "queue": queue,
+            "priority": priority,
+            "tags": dump_tree(tags) if tags else None,
+            "idempotency_key": beginning.idempotency_key,
+            "parent_id": beginning.parent_id,
+            "parent_token": beginning.parent_token,
+            "forked_from": beginning.forked_from,
+            "now": now,
+            "started_at": now if claimed else None,
+            "deadline_at": None if definition.timeout is None else (due or now) + int(definition.timeout * 1_000_000),
+        },
+    )
+    if not written:
+        return _existing(tx, beginning)
+    if plain:
+        row = dict.fromkeys(sql.TOKEN_COLUMNS)
+        row.update(
+            id=beginning.execution_id,
+            execution_id=beginning.execution_id,
+            key=ROOT,
+            branch=0,
+            path=root.path,
+            iteration=iteration_key(root.iterations) if root.iterations else "",
+            mode="run",
+            status="running" if claimed else "ready",
+            workflow=definition.name,
+            queue=first_queue,
+            priority=priority,
+            available_at=due or now,
+            attempt=1,
+            pass_number=1,
+            fence=1 if claimed else 0,
+            worker_id=holder.worker_id if claimed and holder is not None else None,
+            lease_until=now + holder.lease_us if claimed and holder is not None else None,
+            claimed_at=now if claimed else None,
+            begun_at=now,
+            stop=0,
+            changes=dump_tree(Delta.of_context(beginning.input).to_json()),
+            changes_seq=0,
+        )
+        tx.execute(sql.INSERT_TOKEN, row)
+    else:
+        _begin_with_fork(tx, beginning, transition, due)
+    return Begun(beginning.execution_id, True, claimed, not claimed, due)
+
+
+def _begin_with_fork(tx: Transaction, beginning: Beginning, transition: Any, due: int | None) -> None:
+    """The flow begins with a parallel: its branches are the first tokens."""
+    settlement = Settlement(tx, beginning.execution_id, beginning.definition)
+    settlement.take_in(transition)
+    settlement.rows[ROOT]["changes"] = dump_tree(Delta.of_context(beginning.input).to_json())
+    for row in settlement.rows.values():
+        if row["status"] == "ready" and due is not None:
+            row["available_at"] = due
+    settlement.write()
+
+
+def _existing(tx: Transaction, beginning: Beginning) -> Begun:
+    if beginning.idempotency_key is not None:
+        found = tx.fetch_one(
+            sql.SELECT_BY_KEY,
+            {"workflow": beginning.definition.name, "idempotency_key": beginning.idempotency_key},
+        )
+        if found is not None:
+            return Begun(found[0], False)
+    raise ExecutionExistsError(
+        f"There is an execution {beginning.execution_id!r} already.",
+        hint="Leave id= out, choose another, or use idempotency_key= to get the one there is.",
+    )

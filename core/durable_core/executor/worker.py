@@ -1,0 +1,403 @@
+"""A worker: claims tokens, keeps their leases, runs them, and takes over what dead workers left."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+
+from durable_core.bus.local import LocalBus
+from durable_core.clock import Clock
+from durable_core.codec import dump_tree
+from durable_core.dsl.registry import registry
+from durable_core.errors import StoreError
+from durable_core.executor.attempt import Attempts, Waiting
+from durable_core.executor.claim import Claim
+from durable_core.executor.deadlines import expire_deadlines
+from durable_core.executor.definitions import Definitions
+from durable_core.executor.fold import plan_outcome
+from durable_core.executor.load import Loader
+from durable_core.executor.oslock import ProcessLock, host_identity, lock_path
+from durable_core.executor.record import unit_for
+from durable_core.executor.runner import Runner, Surroundings
+from durable_core.executor.settlement import Holder
+from durable_core.executor.takeover import bury, dead_workers, take_over_expired
+from durable_core.executor.timers import Timers
+from durable_core.failpoints import failpoint
+from durable_core.ids import new_id
+from durable_core.store import claims
+from durable_core.store import statements as sql
+from durable_core.store.commit import Committer
+from durable_core.store.transaction import Transaction
+
+log = logging.getLogger("durable_studio.executor")
+
+DEFAULT_LEASE = 30.0
+"""Seconds that a silent worker keeps its tokens; a killed one on this machine is noticed at once."""
+SWEEP_SECONDS = 1.0
+"""How often dead workers and expired leases are looked for."""
+IDLE_POLL_SECONDS = 2.0
+"""How long an idle worker sleeps when nobody tells it of new work; changes are noticed much sooner as a rule."""
+GRACE_SECONDS = 10.0
+"""How long running bodies may go on when a worker stops."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerOptions:
+    """How much a worker takes on, and how long it may be silent."""
+
+    queues: Mapping[str, int]
+    lease: float = DEFAULT_LEASE
+    name: str | None = None
+    max_crashes: int = 5
+
+
+class Worker:
+    """One worker in this process. `start` it, `close` it; everything between is its own threads."""
+
+    def __init__(
+        self,
+        committer: Committer,
+        definitions: Definitions,
+        clock: Clock,
+        bus: LocalBus,
+        waiting: Waiting,
+        options: WorkerOptions,
+    ) -> None:
+        self.id = new_id("w")
+        self.options = options
+        self.committer = committer
+        self.database = committer.database
+        self.definitions = definitions
+        self.clock = clock
+        self.bus = bus
+        self.lease_us = int(options.lease * 1_000_000)
+        self.timers = Timers()
+        self.attempts = Attempts(self.timers, waiting)
+        self.attempts.on_expired = self._expired
+        self.attempts.on_abandoned_end = self._abandoned_end
+        self.loader = Loader(definitions.for_claim)
+        self.held: dict[str, Claim] = {}
+        self.abandoned: dict[int, Claim] = {}
+        self._taken: dict[str, int] = dict.fromkeys(options.queues, 0)
+        self._lock = threading.Lock()
+        self._wake = threading.Event()
+        self._stopping = False
+        self._full = False
+        self._lease_deadline = 0.0
+        self._threads: list[threading.Thread] = []
+        self._process_lock: ProcessLock | None = None
+        self._stop_heart = threading.Event()
+        self.runner = Runner(
+            Surroundings(
+                committer=committer,
+                attempts=self.attempts,
+                bus=bus,
+                holder_for=self._holder_for,
+                load=self._load,
+                released=self._released,
+                moved=self._moved,
+                work_waits=self._work_waits,
+                interrupt=self.interrupt,
+                still_held=self._still_held,
+                later=lambda seconds, function: (self.timers.after(seconds, function), None)[1],
+            ),
+            threads=max(1, sum(options.queues.values())),
+        )
+
+    # --- life ------------------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Announce the worker, take over what the dead left, and begin to claim."""
+        path = lock_path(self.database.identity(), self.id)
+        self._process_lock = ProcessLock(path)
+        names = registry.names()
+
+        def announce(tx: Transaction) -> None:
+            tx.execute(
+                sql.INSERT_WORKER,
+                {
+                    "id": self.id,
+                    "name": self.options.name or f"{os.getpid()}",
+                    "host": host_identity(),
+                    "pid": os.getpid(),
+                    "lock_file": str(path),
+                    "queues": dump_tree(dict(self.options.queues)),
+                    "workflows": dump_tree(list(names)),
+                    "lease": self.options.lease,
+                    "now": tx.now(),
+                },
+            )
+
+        self.committer.run(announce)
+        self._lease_deadline = self.clock.monotonic() + self.options.lease
+        self._sweep()
+        for name, target in (("claims", self._claim_loop), ("heart", self._heart_loop), ("sweep", self._sweep_loop)):
+            thread = threading.Thread(target=target, name=f"durable-{name}", daemon=True)
+            thread.start()
+            self._threads.append(thread)
+
+    def close(self, grace: float = GRACE_SECONDS) -> None:
+        """No new claims; running bodies get `grace` seconds; then leases are handed back, and no crash is counted."""
+        failpoint("before_stop", self.id)
+        with self._lock:
+            self._stopping = True
+        self._wake.set()
+        deadline = time.monotonic() + grace
+        while self.held and time.monotonic() < deadline:
+            time.sleep(0.005)
+        self.runner.close()
+        self._stop_heart.set()
+        for thread in self._threads:
+            if thread is not threading.current_thread():
+                thread.join(timeout=5.0)
+        left = [(claim.token_id, claim.fence) for claim in list(self.held.values())]
+        try:
+            if left:
+                self.committer.run(lambda tx: claims.hand_back(tx, left))
+            self.committer.run(
+                lambda tx: tx.execute(sql.END_WORKER, {"worker": self.id, "status": "stopped", "now": tx.now()})
+            )
+        except StoreError as error:
+            log.warning("worker %s could not say goodbye: %s", self.id, error)
+        self.timers.close()
+        if self._process_lock is not None:
+            self._process_lock.release()
+
+    def wake(self) -> None:
+        """There may be work."""
+        self._wake.set()
+
+    @property
+    def idle(self) -> bool:
+        return not self.held
+
+    # --- what the runner needs -------------------------------------------------------------------------------------
+
+    def _holder_for(self, claim: Claim) -> Holder:
+        def serves(queue: str) -> bool:
+            if self._stopping:
+                return False
+            if queue == claim.queue:
+                return True
+            return self._taken.get(queue, 0) < self.options.queues.get(queue, 0)
+
+        return Holder(self.id, self.lease_us, serves)
+
+    def _load(self, token_id: str) -> Claim | None:
+        with self.database.read() as tx:
+            found = self.loader.load(tx, (token_id,))
+        return found[0] if found else None
+
+    def take_begun(self, token_id: str) -> None:
+        """Start on a token that was claimed in the transaction that started its execution."""
+        claim = self._load(token_id)
+        if claim is None:
+            return
+        with self._lock:
+            self.held[claim.token_id] = claim
+            self._taken[claim.queue] = self._taken.get(claim.queue, 0) + 1
+        self.runner.dispatch(claim)
+
+    def reserve(self, queue: str) -> Holder | None:
+        """Room for one more token of a queue, as the holder to start it with; None when there is none."""
+        if self._stopping or self._taken.get(queue, 0) >= self.options.queues.get(queue, 0):
+            return None
+        return Holder(self.id, self.lease_us, lambda name: name == queue)
+
+    def _released(self, claim: Claim) -> None:
+        with self._lock:
+            if self.held.get(claim.token_id) is claim:
+                del self.held[claim.token_id]
+            if claim.abandoned:
+                return  # its thread is still busy: the slot is given back when the body ends
+            self._taken[claim.queue] -= 1
+            full = self._full
+        if full:
+            self._wake.set()
+
+    def _abandoned_end(self, claim: Claim) -> None:
+        with self._lock:
+            self.abandoned.pop(id(claim), None)
+            self._taken[claim.queue] -= 1
+        self._wake.set()
+
+    def _moved(self, claim: Claim, following: Claim) -> None:
+        with self._lock:
+            if self.held.get(claim.token_id) is claim:
+                del self.held[claim.token_id]
+            self.held[following.token_id] = following
+            if claim.abandoned:
+                self._taken[following.queue] = self._taken.get(following.queue, 0) + 1
+            elif following.queue != claim.queue:
+                self._taken[claim.queue] -= 1
+                self._taken[following.queue] = self._taken.get(following.queue, 0) + 1
+
+    def _work_waits(self, due: int | None) -> None:
+        if due is None:
+            self._wake.set()
+        else:
+            self.timers.after((due - self.clock.now_us()) / 1_000_000, self._wake.set)
+
+    def interrupt(self, token_id: str) -> None:
+        """Ask the body that runs for a token to stop: async ones are cancelled, the others see `ctx.cancelled`."""
+        claim = self.held.get(token_id)
+        if claim is not None:
+            claim.stopped = True
+            interrupt = claim.interrupt
+            if interrupt is not None:
+                interrupt()
+
+    def interrupt_execution(self, execution_id: str) -> None:
+        for claim in list(self.held.values()):
+            if claim.execution_id == execution_id:
+                self.interrupt(claim.token_id)
+
+    def _still_held(self, claim: Claim) -> bool:
+        if self.clock.monotonic() >= self._lease_deadline:
+            self._beat()  # this process was frozen, or the store was away: find out what is still ours
+        return self.held.get(claim.token_id) is claim
+
+    def _expired(self, claim: Claim, node: object, outcome: object, started_at: int) -> None:
+        with self._lock:
+            self.abandoned[id(claim)] = claim
+        plan = plan_outcome(claim, node, outcome, started_at)  # type: ignore[arg-type]
+        unit = unit_for(plan, self._holder_for(claim))
+        unit.then = self.runner.recorded
+        self.committer.enqueue((unit,))
+
+    # --- threads ---------------------------------------------------------------------------------------------------
+
+    def _claim_loop(self) -> None:
+        while not self._stopping:
+            try:
+                pause = self._claim_once()
+            except StoreError as error:
+                log.warning("worker %s cannot claim: %s", self.id, error)
+                pause = 1.0
+            except Exception:
+                log.exception("worker %s: claiming failed", self.id)
+                pause = 1.0
+            if pause > 0:
+                self._wake.wait(pause)
+            self._wake.clear()
+
+    def _claim_once(self) -> float:
+        """Claim what there is; returns how many seconds to sleep if nobody wakes us."""
+        with self._lock:
+            free = {queue: limit - self._taken.get(queue, 0) for queue, limit in self.options.queues.items()}
+            free = {queue: count for queue, count in free.items() if count > 0}
+            self._full = len(free) < len(self.options.queues)
+        names = registry.names()
+        if free and names:
+            with self.database.read() as tx:
+                waits = claims.work_waits(tx, list(free), names)
+            if waits and self._claim(free, names):
+                return 0.0
+        with self.database.read() as tx:
+            due = claims.next_due(tx)
+            now = tx.now()
+        if due is None:
+            return IDLE_POLL_SECONDS
+        if due <= now:
+            # a deadline, or work that this worker does not serve: the sweep and others see to those
+            return min(IDLE_POLL_SECONDS, 0.05) if self._deadlines() else IDLE_POLL_SECONDS
+        return min(IDLE_POLL_SECONDS, (due - now) / 1_000_000)
+
+    def _claim(self, free: Mapping[str, int], names: list[str]) -> int:
+        failpoint("before_claim", self.id)
+        taken, begun = self.committer.run(lambda tx: claims.claim(tx, self.id, free, names, self.lease_us))
+        if not taken:
+            return 0
+        failpoint("after_claim", self.id)
+        self.committer.run(lambda tx: claims.mark_running(tx, begun))
+        with self.database.read() as tx:
+            loaded = self.loader.load(tx, taken)
+        with self._lock:
+            for claim in loaded:
+                self.held[claim.token_id] = claim
+                self._taken[claim.queue] = self._taken.get(claim.queue, 0) + 1
+            self._full = True  # more may wait than was free: look again when a slot is
+        for claim in loaded:
+            self.runner.dispatch(claim)
+        return len(taken)
+
+    def _heart_loop(self) -> None:
+        pause = max(0.05, self.options.lease / 3)
+        while not self._stop_heart.wait(pause):
+            try:
+                self._beat()
+            except StoreError as error:
+                log.warning("worker %s cannot renew its leases: %s", self.id, error)
+
+    def _beat(self) -> None:
+        failpoint("before_heartbeat", self.id)
+        began = self.clock.monotonic()
+        owned = self.committer.run(lambda tx: claims.renew(tx, self.id, self.lease_us))
+        with self._lock:
+            lost = [claim for claim in self.held.values() if owned.get(claim.token_id) != claim.fence]
+        for claim in lost:
+            if self._lost_for_good(claim):
+                log.warning("execution %s: lease of %s was lost", claim.execution_id, claim.token_id)
+                self.interrupt(claim.token_id)
+                self._released(claim)
+        self._lease_deadline = began + self.options.lease
+
+    def _lost_for_good(self, claim: Claim) -> bool:
+        """Whether the token is no longer this claim's; it may just have moved on since the heartbeat was read."""
+        with self.database.read() as tx:
+            found = tx.fetch_one(sql.HOLDING, {"id": claim.token_id, "fence": claim.fence})
+        return found is None and self.held.get(claim.token_id) is claim and not self._recording(claim)
+
+    def _recording(self, claim: Claim) -> bool:
+        """Give a record that is on its way the time to arrive before the claim counts as lost."""
+        time.sleep(0.05)
+        return self.held.get(claim.token_id) is not claim
+
+    def _sweep_loop(self) -> None:
+        while not self._stop_heart.wait(SWEEP_SECONDS):
+            try:
+                self._sweep()
+            except StoreError as error:
+                log.warning("worker %s cannot sweep: %s", self.id, error)
+            except Exception:
+                log.exception("worker %s: sweeping failed", self.id)
+
+    def _sweep(self) -> None:
+        with self.database.read() as tx:
+            dead = dead_workers(tx, self.id, host_identity())
+            expired = tx.fetch(sql.EXPIRED_TOKENS, {"now": tx.now()})
+            stopping = self._stop_requests(tx)
+        recovered = 0
+        for worker_id in dead:
+            recovered += self.committer.run(partial(bury, worker_id=worker_id, definition_of=self.definitions.stored))
+        if expired:
+            recovered += self.committer.run(lambda tx: take_over_expired(tx, self.definitions.stored))
+        for token_id in stopping:
+            self.interrupt(token_id)
+        self._deadlines()
+        if recovered:
+            self._wake.set()
+
+    def _stop_requests(self, tx: Transaction) -> list[str]:
+        if not self.held:
+            return []
+        return [token_id for (token_id,) in tx.fetch(sql.STOP_REQUESTS, {"worker": self.id})]
+
+    def _deadlines(self) -> bool:
+        """Let executions that ran over their workflow's timeout fail."""
+        return expire_deadlines(self.committer, self.definitions, self.bus, self.interrupt, self._wake.set)
+
+    def check_stop_requests(self) -> None:
+        """Another process may have cancelled something: ask the bodies it names to stop."""
+        with self.database.read() as tx:
+            tokens = self._stop_requests(tx)
+        for token_id in tokens:
+            self.interrupt(token_id)
+
+
+WorkerFactory = Callable[[WorkerOptions], Worker]

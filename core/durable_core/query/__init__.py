@@ -1,0 +1,1 @@
+"""Reads for people: executions, steps, logs, counts. Nothing here writes."""

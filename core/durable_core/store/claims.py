@@ -1,0 +1,107 @@
+"""Claims: which ready tokens a worker takes, and which it gives back or takes over."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
+
+from durable_core.store import statements as sql
+from durable_core.store.transaction import Transaction
+
+
+@lru_cache(maxsize=256)
+def _claim_statement(dialect: str, workflows: int) -> str:
+    names = ", ".join(f":w{index}" for index in range(workflows))
+    picked = f"""
+SELECT id FROM tokens WHERE status = 'ready' AND queue = :queue AND available_at <= :now AND workflow IN ({names})
+    AND NOT EXISTS (SELECT 1 FROM queues WHERE queues.name = :queue AND queues.paused = 1)
+ORDER BY priority DESC, available_at LIMIT :limit"""
+    update = """
+UPDATE tokens SET status = 'running', fence = fence + 1, worker_id = :worker, lease_until = :lease_until,
+    claimed_at = :now"""
+    if dialect == "postgres":
+        return (
+            f"WITH picked AS MATERIALIZED ({picked} FOR UPDATE SKIP LOCKED) {update} FROM picked "
+            "WHERE tokens.id = picked.id RETURNING tokens.id, tokens.execution_id"
+        )
+    return f"{update} WHERE id IN ({picked}) RETURNING id, execution_id"
+
+
+@lru_cache(maxsize=256)
+def _ready_statement(workflows: int) -> str:
+    names = ", ".join(f":w{index}" for index in range(workflows))
+    return f"""
+SELECT 1 FROM tokens WHERE status = 'ready' AND queue = :queue AND available_at <= :now AND workflow IN ({names}) LIMIT 1"""
+
+
+def work_waits(tx: Transaction, queues: Sequence[str], workflows: Sequence[str]) -> bool:
+    """Whether a claim would find something, due waits included; a read, so that idle workers write nothing."""
+    now = tx.now()
+    due = tx.fetch_one(sql.NEXT_DUE)
+    if due is not None and due[0] is not None and due[0] <= now:
+        return True
+    params = {"now": now, **{f"w{index}": name for index, name in enumerate(workflows)}}
+    statement = _ready_statement(len(workflows))
+    return any(tx.fetch_one(statement, {**params, "queue": queue}) is not None for queue in queues)
+
+
+def claim(
+    tx: Transaction, worker_id: str, free: Mapping[str, int], workflows: Sequence[str], lease_us: int
+) -> tuple[list[str], set[str]]:
+    """Take ready tokens, higher priority and longer waiting first, at most `free[queue]` of each queue.
+
+    Returns their ids, and the executions they belong to (for `mark_running`).
+    """
+    now = tx.now()
+    tx.execute(sql.WAKE_DUE + (sql.WAKE_DUE_UNLOCKED if tx.dialect == "postgres" else ")"), {"now": now})
+    if not workflows:
+        return [], set()
+    statement = _claim_statement(tx.dialect, len(workflows))
+    params = {
+        "worker": worker_id,
+        "now": now,
+        "lease_until": now + lease_us,
+        **{f"w{index}": name for index, name in enumerate(workflows)},
+    }
+    taken: list[str] = []
+    begun: set[str] = set()
+    for queue, limit in free.items():
+        if limit > 0:
+            for token_id, execution_id in tx.fetch(statement, {**params, "queue": queue, "limit": limit}):
+                taken.append(token_id)
+                begun.add(execution_id)
+    return taken, begun
+
+
+def mark_running(tx: Transaction, executions: Iterable[str]) -> None:
+    """Executions whose tokens were claimed are running.
+
+    On PostgreSQL this is a transaction of its own: records lock the execution before its tokens, claims the other way.
+    """
+    now = tx.now()
+    for execution_id in sorted(executions):  # in one order everywhere, so that two workers cannot block each other
+        tx.execute(sql.MARK_RUNNING, {"execution": execution_id, "now": now})
+
+
+def next_due(tx: Transaction) -> int | None:
+    """When the next wait, retry, scheduled start or deadline is due, in microseconds; None when there is none."""
+    times = [
+        tx.fetch_one(sql.NEXT_DUE),
+        tx.fetch_one(sql.NEXT_SCHEDULED, {"now": tx.now()}),
+        tx.fetch_one(sql.NEXT_DEADLINE),
+    ]
+    due = [row[0] for row in times if row is not None and row[0] is not None]
+    return min(due) if due else None
+
+
+def hand_back(tx: Transaction, held: Sequence[tuple[str, int]]) -> None:
+    """Give tokens back that this worker holds but will not work on; no crash is counted (E-4)."""
+    for token_id, fence in held:
+        tx.execute(sql.RELEASE_TOKEN, {"id": token_id, "fence": fence})
+
+
+def renew(tx: Transaction, worker_id: str, lease_us: int) -> dict[str, int]:
+    """Extend this worker's leases; returns the fence of every token that is still its own."""
+    tx.execute(sql.HEARTBEAT, {"worker": worker_id, "lease_until": tx.now() + lease_us})
+    tx.execute(sql.WORKER_HEARTBEAT, {"worker": worker_id, "now": tx.now()})
+    return dict(tx.fetch(sql.HELD_TOKENS, {"worker": worker_id}))

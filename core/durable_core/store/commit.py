@@ -1,0 +1,199 @@
+"""Group commit: units of work that are ready at the same moment share one durable commit.
+
+An idle store commits at once in the caller's own thread. While a commit is under way, whatever arrives waits, and the
+next commit takes all of it: no timer, no added delay.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, ClassVar
+
+from durable_core.errors import StoreError
+from durable_core.store.database import Database
+from durable_core.store.transaction import Transaction
+
+GROUP_LIMIT = 256
+"""Units in one commit: bounds how long the others wait for it."""
+
+
+class Unit:
+    """One piece of work inside a write transaction, and what came of it."""
+
+    __slots__ = ("error", "finished", "result", "then")
+
+    safe: ClassVar[bool] = False
+    """True when `write` leaves nothing behind if it raises, so that it needs no savepoint."""
+
+    def __init__(self) -> None:
+        self.result: Any = None
+        self.error: BaseException | None = None
+        self.then: Callable[[Unit], None] | None = None
+        """Called after the commit (or its failure), in whichever thread made it; must be quick and not raise."""
+        self.finished: threading.Event | None = None
+
+    def write(self, tx: Transaction) -> Any:
+        """Do the work. What it returns is the unit's result; what it raises is the unit's error."""
+        raise NotImplementedError
+
+    def value(self) -> Any:
+        if self.error is not None:
+            raise self.error
+        return self.result
+
+
+class Call(Unit):
+    """A function of the transaction as a unit."""
+
+    __slots__ = ("function",)
+
+    def __init__(self, function: Callable[[Transaction], Any]) -> None:
+        super().__init__()
+        self.function = function
+
+    def write(self, tx: Transaction) -> Any:
+        return self.function(tx)
+
+
+class Committer:
+    """Brings units to the store, many in one commit."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.groups = 0
+        self.units = 0
+        self._pending: deque[Unit] = deque()
+        self._wake = threading.Condition()
+        self._thread: threading.Thread | None = None
+        self._closed = False
+
+    def run(self, function: Callable[[Transaction], Any]) -> Any:
+        """Run a function inside a (shared) durable transaction and return what it returned."""
+        return self.commit(Call(function))
+
+    def commit(self, unit: Unit) -> Any:
+        """Bring one unit to the store and return its result; blocks until it is durable."""
+        if not self.try_commit((unit,)):
+            unit.finished = threading.Event()
+            self.enqueue((unit,))
+            unit.finished.wait()
+        return unit.value()
+
+    def submit(self, units: Sequence[Unit]) -> bool:
+        """Bring units to the store: True when that is done already, False when `then` will be called."""
+        if self.try_commit(units):
+            return True
+        self.enqueue(units)
+        return False
+
+    def try_commit(self, units: Sequence[Unit]) -> bool:
+        """Commit at once in this thread, with all that waits; False when another commit is under way."""
+        transaction = self.database.try_write()
+        if transaction is None:
+            return False
+        for unit in self._run_group(transaction, units)[len(units) :]:
+            self._tell(unit)
+        if self._pending:
+            self._ensure_thread()
+        return True
+
+    def enqueue(self, units: Sequence[Unit]) -> None:
+        """Leave units to the committing thread; `then` is called for each."""
+        with self._wake:
+            if self._closed:
+                raise StoreError("The engine is closed.", hint="Open a new Engine.")
+            self._pending.extend(units)
+            self._ensure_thread_locked()
+            self._wake.notify()
+
+    def _take(self) -> list[Unit]:
+        taken: list[Unit] = []
+        pending = self._pending
+        while pending and len(taken) < GROUP_LIMIT:
+            try:
+                taken.append(pending.popleft())
+            except IndexError:  # another committer was quicker
+                break
+        return taken
+
+    def _run_group(self, transaction: AbstractContextManager[Transaction], units: Sequence[Unit]) -> list[Unit]:
+        """One transaction for `units` and whatever waits by the time it is open; never raises."""
+        group = list(units)
+        try:
+            with transaction as tx:
+                if self._pending:
+                    group += self._take()
+                for unit in group:
+                    self._write(tx, unit)
+        except Exception as error:
+            if len(group) > 1:
+                self._one_by_one(group)
+            elif group:
+                group[0].error = group[0].error or error
+            else:
+                self._failed_to_open(error)
+        else:
+            self.groups += 1
+            self.units += len(group)
+        return group
+
+    def _write(self, tx: Transaction, unit: Unit) -> None:
+        if unit.safe:  # an error ends the transaction; `_one_by_one` then finds out whose it was
+            unit.result = unit.write(tx)
+            return
+        try:
+            with tx.savepoint():
+                unit.result = unit.write(tx)
+        except Exception as error:
+            unit.error = error
+
+    def _failed_to_open(self, error: Exception) -> None:
+        """No transaction could be had: those that wait for one are told why."""
+        for unit in self._take():
+            unit.error = error
+            self._tell(unit)
+
+    def _one_by_one(self, group: list[Unit]) -> None:
+        """A shared commit failed: each unit gets its own, so that a faulty one leaves the others alone (S-1)."""
+        for unit in group:
+            unit.error = None
+            self._run_group(self.database.write(), [unit])
+
+    def _tell(self, unit: Unit) -> None:
+        if unit.finished is not None:
+            unit.finished.set()
+        if unit.then is not None:
+            unit.then(unit)
+
+    def _ensure_thread(self) -> None:
+        with self._wake:
+            self._ensure_thread_locked()
+            self._wake.notify()
+
+    def _ensure_thread_locked(self) -> None:
+        if self._thread is None or not self._thread.is_alive():
+            self._thread = threading.Thread(target=self._loop, name="durable-committer", daemon=True)
+            self._thread.start()
+
+    def _loop(self) -> None:
+        while True:
+            with self._wake:
+                while not self._pending:
+                    if self._closed:
+                        return
+                    self._wake.wait()
+            for unit in self._run_group(self.database.write(), ()):
+                self._tell(unit)
+
+    def close(self) -> None:
+        """Commit what waits, then end the thread."""
+        with self._wake:
+            self._closed = True
+            self._wake.notify_all()
+            thread = self._thread
+        if thread is not None and thread is not threading.current_thread():
+            thread.join(timeout=30.0)
+

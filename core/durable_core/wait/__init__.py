@@ -1,0 +1,1 @@
+"""Waits of nodes and of bodies: sleeps, events, human input, children, and effects that must not repeat."""
