@@ -254,7 +254,7 @@ def test_what_is_no_node_is_refused_with_advice(part: Any, says: str) -> None:
 
 def test_a_workflow_inside_a_flow_needs_call() -> None:
     inner = workflow_named("inner")
-    with pytest.raises(DefinitionError, match=r"use call\(\)"):
+    with pytest.raises(DefinitionError, match=r"use call\("):
         compiled(inner)
     node = compiled(call(inner)).nodes[0]
     assert isinstance(node, CallNode) and node.workflow == "inner"

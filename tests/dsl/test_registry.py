@@ -186,3 +186,14 @@ def test_many_threads_may_define_at_once() -> None:
     for thread in threads:
         thread.join()
     assert registry.names() == ["order", *(f"order_{n}" for n in range(1, 8))]
+
+
+def test_replaced_versions_keep_their_functions_for_executions_that_wait_on_them() -> None:
+    old = run("<ipython-input-1-a>", flow="charge, refund")["order"]
+    new = run("<ipython-input-2-a>", value=7)["order"]
+    assert registry.version("order", new.definition.hash) is new
+    assert registry.version("order", old.definition.hash) is old
+    assert old.bindings["charge:body"](None) == 7, "the body of a step that was defined again is new there too"
+    assert registry.version("order", "0") is None
+    registry.clear()
+    assert registry.version("order", old.definition.hash) is None

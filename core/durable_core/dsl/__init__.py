@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from durable_core.dsl.binding import BoundFunction
+from durable_core.dsl.crons import cron
 from durable_core.dsl.element import Element, Flow
 from durable_core.dsl.flow import call, foreach, loop, parallel, switch
 from durable_core.dsl.forms import FormField
 from durable_core.dsl.guard import inside_body
 from durable_core.dsl.registry import Change, Redefinition, registry
 from durable_core.dsl.retry import Retry
-from durable_core.dsl.schedules import Schedule, cron
+from durable_core.dsl.schedules import Schedule
 from durable_core.dsl.steps import Decision, Step, decision, step
 from durable_core.dsl.waits import (
     sleep_for,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from types import GeneratorType
+from types import GeneratorType, MethodType
 from typing import Any, TypeAlias
 
 from durable_core.definition.checks import DefinitionLimitError, fault
@@ -86,20 +86,20 @@ def sequence(value: object, where: str, level: int = 0) -> tuple[Element, ...]:
 
 def _no_node(value: object, where: str) -> Exception:
     if value is None:
-        return fault(where, "None is no node", "Return the flow as a list; an empty list passes through.")
+        return fault(where, "None is no node", "Return the flow as a list, and write steps without calling them.")
     if isinstance(value, GeneratorType):
         return fault(where, "a generator is no flow", "Return a list.")
     if isinstance(value, type):
         return fault(where, f"the class {value.__name__} is no node", "Put steps, waits and composites into a flow.")
     if isinstance(value, str):
         return fault(where, f"the string {value!r} is no node", f"Write the step itself, or call({value!r}).")
-    if hasattr(value, "__self__") and callable(value):
+    if isinstance(value, MethodType):
         return fault(
             where, f"the method {function_name(value)} is no node", "Write a function that calls it and add @step."
         )
     if callable(value):
         name = function_name(value)
-        return fault(where, f"the function {name!r} is no node", f"add @step above def {name}.")
+        return fault(where, f"the function {name!r} is no node:", f"add @step above def {name}.")
     if hasattr(value, "__await__"):
         return fault(where, "a coroutine is no node", "Write the step without calling it.")
     if isinstance(value, dict | set | frozenset):

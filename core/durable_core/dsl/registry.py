@@ -35,6 +35,8 @@ class Registered(Protocol):
     def rebind(self, key: str, fn: Callable[..., Any]) -> bool: ...
 
 
+_KEPT_VERSIONS = 20
+
 W = TypeVar("W", bound=Registered)
 
 
@@ -61,6 +63,7 @@ class Registry(Generic[W]):
     def __init__(self) -> None:
         self._lock = threading.RLock()
         self._workflows: dict[str, W] = {}
+        self._replaced: dict[str, dict[str, W]] = {}
         self._uses: dict[StepOrigin, set[tuple[str, str]]] = {}
         self._listeners: list[Callable[[Change[W]], None]] = []
         self._told: deque[Redefinition] = deque(maxlen=100)
@@ -81,6 +84,7 @@ class Registry(Generic[W]):
                     workflow.name, diff(known.definition, workflow.definition, known.bodies, workflow.bodies)
                 )
                 self._forget_uses(known)
+                self._keep(known)
             self._workflows[workflow.name] = workflow
             for key, origin in workflow.step_origins.items():
                 self._uses.setdefault(origin, set()).add((workflow.name, key))
@@ -90,10 +94,15 @@ class Registry(Generic[W]):
 
     def replace_body(self, origin: StepOrigin, fn: Callable[..., Any]) -> list[Redefinition]:
         """A step was defined again: its new function becomes the body in every workflow that uses it."""
-        if origin not in self._uses:  # the usual case, at import
+        if origin not in self._uses and not self._replaced:  # the usual case, at import
             return []
         changes: list[Change[W]] = []
         with self._lock:
+            for versions in self._replaced.values():
+                for old in versions.values():
+                    for key, found_origin in old.step_origins.items():
+                        if found_origin == origin:
+                            old.rebind(key, fn)
             keys: dict[str, list[str]] = {}
             for name, key in sorted(self._uses.get(origin, ())):
                 keys.setdefault(name, []).append(key)
@@ -118,6 +127,14 @@ class Registry(Generic[W]):
             hint = did_you_mean(str(name), names) if names else "None is registered: import the module that defines it."
             raise WorkflowNotFoundError(workflow=str(name), hint=hint)
         return found
+
+    def version(self, name: str, definition_hash: str) -> W | None:
+        """The workflow with exactly that structure: the registered one, or one it replaced in this process."""
+        with self._lock:
+            found = self._workflows.get(name)
+            if found is not None and found.definition.hash == definition_hash:
+                return found
+            return self._replaced.get(name, {}).get(definition_hash)
 
     def __contains__(self, name: object) -> bool:
         return name in self._workflows
@@ -169,6 +186,7 @@ class Registry(Generic[W]):
         """Forget every workflow; listeners stay."""
         with self._lock:
             self._workflows.clear()
+            self._replaced.clear()
             self._uses.clear()
             self._told.clear()
 
@@ -176,18 +194,27 @@ class Registry(Generic[W]):
     def isolated(self) -> Iterator[None]:
         """An empty registry inside the block, and the old content after it: for tests."""
         with self._lock:
-            kept = dict(self._workflows), {origin: set(keys) for origin, keys in self._uses.items()}
+            uses = {origin: set(keys) for origin, keys in self._uses.items()}
+            kept = dict(self._workflows), {name: dict(old) for name, old in self._replaced.items()}, uses
             self.clear()
         try:
             yield
         finally:
             with self._lock:
                 self.clear()
-                self._workflows, self._uses = kept
+                self._workflows, self._replaced, self._uses = kept
 
     def _collect(self, redefinition: Redefinition | None) -> None:
         if redefinition is not None and redefinition.diff.kind != "identical":
             self._told.append(redefinition)
+
+    def _keep(self, workflow: W) -> None:
+        """Executions that wait on a replaced structure finish on it, so its functions are kept, the newest few."""
+        versions = self._replaced.setdefault(workflow.name, {})
+        versions.pop(workflow.definition.hash, None)
+        versions[workflow.definition.hash] = workflow
+        while len(versions) > _KEPT_VERSIONS:
+            del versions[next(iter(versions))]
 
     def _forget_uses(self, workflow: W) -> None:
         for key, origin in workflow.step_origins.items():

@@ -141,7 +141,7 @@ class Workflow(FlowPart):
         )
 
     def as_element(self, where: str) -> Element:
-        raise fault(where, f"the workflow {self.name!r} is no node", f"use call(): call({self.fn.__name__}).")
+        raise fault(where, f"the workflow {self.name!r} is no node:", f"use call({self.fn.__name__}).")
 
     def _repr_mimebundle_(self, **options: Any) -> Any:
         if _graph_factory is None:
@@ -202,8 +202,8 @@ def _define(fn: Any, options: WorkflowOptions) -> Workflow:
         inside_body.reset(token)
     compiled = compile_flow(outline, elements, retry=retry, output=output_function)
     made = Workflow(fn, compiled, origin=origin_of(fn), input_model=model, doc=outline.description)
-    made.redefinition = registry.register(made)
     _meet_types(made)
+    made.redefinition = registry.register(made)
     return made
 
 
