@@ -5,21 +5,40 @@ from __future__ import annotations
 import os
 import threading
 import time
+from collections.abc import Collection
 from contextvars import Context
-from typing import TYPE_CHECKING, Final
+from typing import Final, Protocol
 
+from durable_core.capture.line import LogLine, LogSink
 from durable_core.clock import SYSTEM_CLOCK
 
-if TYPE_CHECKING:
-    from durable_core.capture.line import LogLine, LogSink
-    from durable_core.capture.scope import CaptureScope
-
-__all__ = ["FLUSHER", "Flusher"]
+__all__ = ["FLUSHER", "Flusher", "LineSource"]
 
 _GATHER_SECONDS: Final = 0.04
 """Lines are gathered that long, so that a busy step costs 25 writes a second and not one for every line."""
 
 _IDLE_SECONDS: Final = 5.0
+
+
+class LineSource(Protocol):
+    """Who has lines to deliver."""
+
+    @property
+    def sink(self) -> LogSink:
+        """Where they go."""
+        ...
+
+    def begin_delivery(self, now: float, /) -> list[LogLine]:
+        """The lines to write now; ``end_delivery`` follows when there are any."""
+        ...
+
+    def end_delivery(self, error: Exception | None, now: float, /) -> None:
+        """Hear what became of them."""
+        ...
+
+    def needs_delivery(self) -> bool:
+        """Whether to come again soon without being asked."""
+        ...
 
 
 class Flusher:
@@ -34,7 +53,7 @@ class Flusher:
         self._gather_seconds = gather_seconds
         self._idle_seconds = idle_seconds
         self._changed = threading.Condition()
-        self._asking: set[CaptureScope] = set()
+        self._asking: set[LineSource] = set()
         self._thread: threading.Thread | None = None
 
     @property
@@ -42,10 +61,10 @@ class Flusher:
         """Whether the thread exists now."""
         return self._thread is not None
 
-    def ask(self, scope: CaptureScope) -> None:
-        """Have the lines of this scope delivered soon."""
+    def ask(self, source: LineSource) -> None:
+        """Have the lines of this source delivered soon."""
         with self._changed:
-            self._asking.add(scope)
+            self._asking.add(source)
             if self._thread is None:
                 self._start()
             else:
@@ -76,11 +95,12 @@ class Flusher:
             time.sleep(self._gather_seconds)
             with self._changed:
                 scopes, self._asking = self._asking, set()
-            self._deliver(scopes)
+            self.deliver(scopes)
 
-    def _deliver(self, scopes: set[CaptureScope]) -> None:
+    def deliver(self, scopes: Collection[LineSource]) -> None:
+        """Write what these have, each sink's lines in one batch."""
         now = SYSTEM_CLOCK.monotonic()
-        by_sink: dict[int, list[tuple[CaptureScope, list[LogLine]]]] = {}
+        by_sink: dict[int, list[tuple[LineSource, list[LogLine]]]] = {}
         for scope in scopes:
             lines = scope.begin_delivery(now)
             if lines:
@@ -99,7 +119,7 @@ class Flusher:
                 self._asking |= waiting
 
 
-def _accepts(sink: LogSink, batches: list[tuple[CaptureScope, list[LogLine]]]) -> bool:
+def _accepts(sink: LogSink, batches: list[tuple[LineSource, list[LogLine]]]) -> bool:
     return _attempt(sink, [line for _, lines in batches for line in lines]) is None
 
 

@@ -19,12 +19,12 @@ def refusing_input(original: Callable[..., str]) -> Callable[..., str]:
 
     def input(prompt: object = "", /) -> str:  # noqa: A001 - the name it replaces
         route = ROUTE.get()
-        scope = None if route is None else route.scope
+        identity = None if route is None else route.identity
         caller: dict[str, Any] = sys._getframe(1).f_globals
-        if scope is None or caller.get("__name__") in _DEBUGGERS:
+        if identity is None or caller.get("__name__") in _DEBUGGERS:
             return original(prompt)
         raise InvalidStateError(
-            f"input() was called in step {scope.identity.step!r}, where nobody can type an answer",
+            f"input() was called in step {identity.step!r}, where nobody can type an answer",
             state="running",
             hint='Use ctx.wait_for_input("name", prompt="...") in the step, or wait_for_input(...) as a node of the '
             "flow: it asks in the terminal, the notebook and the command line, and holds no worker while it waits.",

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
-if TYPE_CHECKING:
-    from durable_core.capture.scope import CaptureScope
+from durable_core.capture.line import AttemptIdentity
 
 __all__ = ["BACKLOG", "LARGE", "ROUTE", "Event", "Route", "ignore"]
 
@@ -34,12 +33,25 @@ class Route:
     Writing takes no lock: a deque's append is atomic, and the text is put together into lines off the step's own path.
     """
 
-    __slots__ = ("_muted", "awake", "backlog", "level", "now", "passthrough", "put", "relieve", "scope", "wake")
+    __slots__ = (
+        "_muted",
+        "awake",
+        "backlog",
+        "identity",
+        "level",
+        "now",
+        "owner",
+        "passthrough",
+        "put",
+        "relieve",
+        "wake",
+    )
 
     def __init__(
         self,
-        scope: CaptureScope | None,
+        identity: AttemptIdentity | None,
         *,
+        owner: Any = None,
         put: Callable[[Event], None],
         now: Callable[[], int],
         wake: Callable[[], None],
@@ -48,7 +60,8 @@ class Route:
         level: int,
         passthrough: bool,
     ) -> None:
-        self.scope = scope
+        self.identity = identity
+        self.owner = owner
         self.put = put
         self.now = now
         self.wake = wake
@@ -69,7 +82,7 @@ class Route:
     @property
     def captures(self) -> bool:
         """Whether this is the inside of a step, and not a handler's or a past step's."""
-        return self.scope is not None
+        return self.identity is not None
 
     def send(self, event: Event, size: int = 0) -> None:
         """Leave an event of ``size`` characters or bytes."""
@@ -82,7 +95,8 @@ class Route:
     def end(self) -> None:
         """Capture nothing more; what is still written goes to the real streams alone."""
         self.put = ignore
-        self.scope = None
+        self.identity = None
+        self.owner = None
         self.passthrough = True
         self.awake = True
         self._muted = None

@@ -8,7 +8,7 @@ import threading
 from collections import deque
 from contextvars import Token
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, Self, cast
 
 from durable_core.capture.admission import Admission, Entry
 from durable_core.capture.assembly import LineAssembler
@@ -89,7 +89,8 @@ class CaptureScope:
             )
         options = self.options
         self._route = Route(
-            self,
+            self.identity,
+            owner=self,
             put=self._events.append,
             now=self._clock.now_us,
             wake=self._wake,
@@ -265,6 +266,8 @@ class CaptureScope:
         """Capture nothing in a forked child: the lines of this scope are the parent's to store."""
         self._lock = threading.Condition()
         self._closed = True
+        self._events.clear()
+        self._unsent, self._delivering = [], []
         if self._route is not None:
             self._route.end()
 
@@ -272,7 +275,7 @@ class CaptureScope:
 def current_scope() -> CaptureScope | None:
     """The scope the running code belongs to; None outside steps."""
     route = ROUTE.get()
-    return None if route is None else route.scope
+    return None if route is None else cast("CaptureScope | None", route.owner)
 
 
 def _abandon_all() -> None:
