@@ -114,8 +114,8 @@ class Case:
 class Node:
     """What every node has.
 
-    `id` is unique in the workflow (``notify``, ``notify_2``); `name` is what results are stored under; `path` leads from
-    the root through composites and branch labels (``route/high/charge``), each part escaped by `escape_part`.
+    `id` is unique in the workflow (``notify``, ``notify_2``); `name` is what results are stored under; `path` leads
+    from the root through composites and branch labels (``route/high/charge``), each part escaped by `escape_part`.
     """
 
     type: ClassVar[str] = "node"
