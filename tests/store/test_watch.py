@@ -135,3 +135,18 @@ def test_a_payload_too_long_to_send_becomes_a_hint(postgres_url: str) -> None:
     with database.write() as tx:
         notify(tx, "x" * 10_000)
     database.close()
+
+
+def test_no_commit_waits_for_the_safety_net(sqlite_url: str, spawn: Spawn) -> None:
+    """The event comes before the commit counts: a watch that looks once misses some, until its timeout (W-4)."""
+    database = open_database(sqlite_url)
+    watched = Watched(database)
+    writer = spawn(WRITER, database.url)
+    assert writer.stdin is not None and writer.stdout is not None
+    writer.stdout.readline()
+    for number in range(100):
+        writer.stdin.write(f"{number}\n")
+        writer.stdin.flush()
+        watched.told.get(timeout=0.25)
+    watched.watch.stop()
+    database.close()

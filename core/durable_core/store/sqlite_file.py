@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import sqlite3
+import stat
 import threading
 import time
 import weakref
@@ -28,11 +29,20 @@ _inherited: list[object] = []
 
 def prepare_file(path: Path, *, create: bool) -> None:
     """Make sure the file is there, mode 0600 when it is made here; SQLite gives -wal and -shm the file's own mode."""
-    if path.is_dir():
+    try:
+        kind = path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        kind = 0
+    except OSError as error:
+        raise StoreUnreachableError(
+            f"the store {path} cannot be reached: {error.strerror}",
+            hint="Give this user access to its directory, or choose another DURABLE_URL.",
+        ) from error
+    if stat.S_ISDIR(kind):
         raise StoreUnreachableError(
             f"the store {path} is a directory", hint=f"Name a file in it, e.g. sqlite:///{path}/durable.db."
         )
-    if path.exists():
+    if kind:
         return
     if not path.parent.is_dir():
         raise StoreUnreachableError(
