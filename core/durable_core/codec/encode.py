@@ -68,15 +68,17 @@ def _mapping(value: Mapping[Any, Any], depth: int) -> dict[str, Any]:
     try:
         for key, element in value.items():
             if type(key) is not str or key == TAG or not (key.isascii() and "\0" not in key or _clean(key)):
-                return _pairs(value, depth)
+                break
             kind = type(element)
             if kind is str and element.isascii() and "\0" not in element:  # the common case, without a call
                 out[key] = element
             else:
                 out[key] = _encode(element, inner)
+        else:
+            return out
     except Fault as fault:
         raise fault.within(item(key), value) from fault.__cause__
-    return out
+    return _pairs(value, depth)  # a key JSON does not know, or one that looks like a tag
 
 
 def _pairs(value: Mapping[Any, Any], depth: int) -> dict[str, Any]:
@@ -307,7 +309,7 @@ def _model(kind: type) -> Encoder:
         if value.__pydantic_extra__:
             tree["x"] = _mapping(value.__pydantic_extra__, depth + 1)
         given = value.__pydantic_fields_set__
-        if len(given) != len(value.__dict__):
+        if given != value.__dict__.keys():
             tree["s"] = sorted(given)
         return tree
 
