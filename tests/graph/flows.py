@@ -127,9 +127,7 @@ def foreach(name: str, *body: Make, as_: str | None = None, at_once: int | None 
     def make(namer: Namer, prefix: str) -> Node:
         place = namer.place(name, prefix)
         inside = _sequence(body, namer, f"{place['path']}/")
-        return ForeachNode(
-            **place, items=Source(kind="key", name="items"), body=inside, as_=as_, concurrency=at_once
-        )
+        return ForeachNode(**place, items=Source(kind="key", name="items"), body=inside, as_=as_, concurrency=at_once)
 
     return make
 

@@ -88,7 +88,7 @@ class _Builder:
         """Read the definition in written order; a stack of open sequences takes the place of recursion."""
         self.ids.update(place.node.id for place in definition.places.values())
         self._leaf(self.root, "start", START, "start")
-        # (sequence, next position, where its blocks are listed, owner, depth, group); a draft alone: its insides are read
+        # (sequence, next position, where its blocks are listed, owner, depth, group); a number: that block is read
         stack: list[tuple[tuple[Node, ...], int, list[int], int, int, str | None] | int]
         stack = [(definition.nodes, 0, self.root, -1, 0, None)]
         while stack:
@@ -108,7 +108,13 @@ class _Builder:
             if kind in _GROUPS:
                 inner = self._free(f"{node.id}:group")
                 self.groups.append(
-                    Group(id=inner, type=_GROUPS[kind], label=one_line(node.label or node.id), header=node.id, parent=group)
+                    Group(
+                        id=inner,
+                        type=_GROUPS[kind],
+                        label=one_line(node.label or node.id),
+                        header=node.id,
+                        parent=group,
+                    )
                 )
             draft = _Draft(kind, self._node(node, inner), depth, owner)
             self.drafts.append(draft)

@@ -62,9 +62,7 @@ def fit_pixels(nodes: Sequence[GraphNode], structure: Structure, budget: int) ->
         layout = lay_out(structure, extents, FULL, budget=budget)
         if layout.width <= budget:
             return layout
-        layout = lay_out(
-            structure, pixel_extents(nodes, structure, FULL, marks=True), FULL, budget=budget, marks=True
-        )
+        layout = lay_out(structure, pixel_extents(nodes, structure, FULL, marks=True), FULL, budget=budget, marks=True)
         if layout.width <= budget:
             return layout
     extents = pixel_extents(nodes, structure, COMPACT, marks=True)
@@ -83,7 +81,7 @@ def fit_cells(nodes: Sequence[GraphNode], structure: Structure, budget: int | No
 def _fold_to(
     structure: Structure, extents: Extents, measures: Measures, budget: int, fold: int | None, *, marks: bool
 ) -> Layout:
-    """Close the deepest composites first, one depth for all, until the picture fits; the budget may still be too small."""
+    """Close the deepest composites first, one depth for all, until the picture fits (it may be too wide even so)."""
     layout = lay_out(structure, extents, measures, budget=budget, fold=fold, marks=marks)
     if layout.width <= budget:
         return layout

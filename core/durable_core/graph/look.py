@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from durable_core.graph.model import Graph, GraphNode, NodeState
-from durable_core.graph.words import lasting, ordinal, plural
+from durable_core.graph.words import coming, lasting, ordinal, plural
 
 Tone = Literal[
     "not_taken",
@@ -122,7 +122,7 @@ def look_of(graph: Graph, node: GraphNode, *, repeats: str = "") -> Look:
         badge = ordinal(state.order) if state.order else ""
         shown: Tone = "compensated" if tone == "completed" else tone
         return Look(shown, line, badge, spoken=line if tone != "completed" else f"ran, {line}")
-    line = _line(node, state, tone, detail)
+    line = _line(node, state, tone, detail, repeats)
     badge = _badge(node, state, tone, repeats)
     done, going = None, 0.0
     if node.type == "foreach" and state.total:
@@ -132,9 +132,9 @@ def look_of(graph: Graph, node: GraphNode, *, repeats: str = "") -> Look:
     return Look(tone, line, badge, done, going, spoken=", ".join(word for word in words if word))
 
 
-def _line(node: GraphNode, state: NodeState, tone: Tone, detail: str) -> str:
+def _line(node: GraphNode, state: NodeState, tone: Tone, detail: str, repeats: str) -> str:
     spent = "" if state.duration_ms is None else lasting(state.duration_ms / 1000)
-    due = "" if state.due_in is None else lasting(state.due_in)
+    due = "" if state.due_in is None else coming(state.due_in)
     if tone == "failed":
         return state.error.type if state.error is not None else "failed"
     if tone == "retry":
@@ -155,7 +155,7 @@ def _line(node: GraphNode, state: NodeState, tone: Tone, detail: str) -> str:
         return plural(state.iterations, "iteration")
     if node.type == "input" and state.answered_by:
         return f"{spent} · by {state.answered_by}" if spent else f"by {state.answered_by}"
-    if node.type not in ("parallel", "foreach") and state.done > 1 and spent:
+    if repeats == "foreach" and node.type not in ("parallel", "foreach") and state.done > 1 and spent:
         return f"{spent} each"
     if state.attempt > 1 and spent and state.done <= 1:
         return f"{spent} · {state.attempt} tries"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -205,9 +206,13 @@ def clip(text: str, room: float, size: float, *, bold: bool = False) -> str:
     return text
 
 
+# Latin, Greek, arrows, box drawing and the shapes of our own glyphs: one column each, without asking Unicode's tables.
+_NARROW: Final = re.compile("[ -~\xa0-\xac\xae-\u02ff\u0391-\u03ff\u2026\u2190-\u22ff\u2500-\u25fc\u25ff\u2714\u2718]*")
+
+
 def cell_width(text: str) -> int:
     """Columns a text takes in a terminal."""
-    if text.isascii():
+    if text.isascii() or _NARROW.fullmatch(text):
         return len(text)
     return sum(character_cells(character) for character in text)
 

@@ -138,6 +138,10 @@ class _Overlay:
         state = self.states[block.join if block.join >= 0 else block.node]
         return state is not None and state.status in _ENDED_WELL
 
+    def _repeats(self, number: int) -> bool:
+        owner = self.blocks[number].owner
+        return owner >= 0 and self.blocks[owner].kind == "foreach"
+
     def _join(self, block: Block, number: int) -> None:
         if block.join < 0 or self.states[block.join] is not None:
             return
@@ -174,7 +178,10 @@ class _Overlay:
                 went_back = state is not None and state.iterations > 1
             elif self.graph.nodes[target].type == "join":
                 from_block = leaving.get(number)
-                went_back = self._is_done(from_block) if from_block is not None else self._is_reached(target)
+                if from_block is None or self._repeats(from_block):
+                    went_back = self._is_reached(target)  # one item more is not yet all of them
+                else:
+                    went_back = self._is_done(from_block)
             else:
                 went_back = self._is_reached(target) and self._is_reached(where[edge.source])
             self.taken[number] = True if went_back else None

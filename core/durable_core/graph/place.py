@@ -26,9 +26,7 @@ def place_nodes(nodes: Sequence[GraphNode], structure: Structure) -> tuple[Graph
     for position, block in enumerate(structure.blocks):
         top, axis = layout.top[position] or 0, layout.axis[position]
         wide, high = 2 * extents.left[position], extents.height[position]
-        placed[block.node] = replace(
-            placed[block.node], position=Position(axis, top + high / 2), size=Size(wide, high)
-        )
+        placed[block.node] = replace(placed[block.node], position=Position(axis, top + high / 2), size=Size(wide, high))
         if block.compensation >= 0:
             across, tall = (16, 16) if m.compact else m.compensation
             x = axis + wide / 2 - 22 if m.compact else axis + wide / 2 + m.compensation_gap + across / 2

@@ -32,7 +32,7 @@ _BY_TOKEN: Final[Mapping[str, NodeStatus]] = {
     "failed": "failed",
     "cancelled": "cancelled",
 }
-_KNOWN: Final[Mapping[str, NodeStatus]] = {status: status for status in LOUDEST} | {"pending": "pending"}
+_KNOWN: Final[Mapping[str, NodeStatus]] = dict(zip(map(str, LOUDEST), LOUDEST, strict=True))
 
 
 @dataclass(slots=True)
@@ -165,14 +165,19 @@ class Reader:
         return "running" if self.facts.status in ("pending", "running", "waiting") else "cancelled"
 
     def _passed(self, number: int, iteration: Iteration) -> bool:
-        """Whether something behind the block has begun: the next one in its sequence, or the loop's next iteration."""
-        after = self.next[number]
-        if after >= 0:
-            return iteration in self.passes[after]
-        owner = self.blocks[number].owner
-        if owner >= 0 and self.blocks[owner].kind == "loop":
-            first = self.blocks[owner].ways[0].blocks[0]
-            return (*iteration[:-1], iteration[-1] + 1) in self.passes[first]
+        """Whether something behind the block has begun: what follows it, or what follows a composite around it."""
+        while number >= 0:
+            after = self.next[number]
+            if after >= 0 and iteration in self.passes[after]:
+                return True
+            owner = self.blocks[number].owner
+            if owner >= 0 and after < 0 and self.blocks[owner].kind == "loop":
+                first = self.blocks[owner].ways[0].blocks[0]
+                if (*iteration[:-1], iteration[-1] + 1) in self.passes[first]:
+                    return True
+            if owner >= 0:
+                iteration = iteration[: self.depth[owner]]
+            number = owner
         return False
 
     def _all_done(self, number: int, iteration: Iteration) -> bool:

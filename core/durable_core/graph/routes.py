@@ -145,9 +145,7 @@ def _straight(points: list[Point]) -> tuple[Point, ...]:
     for point in points:
         if kept and kept[-1] == point:
             continue
-        if len(kept) > 1 and (
-            kept[-2][0] == kept[-1][0] == point[0] or kept[-2][1] == kept[-1][1] == point[1]
-        ):
+        if len(kept) > 1 and (kept[-2][0] == kept[-1][0] == point[0] or kept[-2][1] == kept[-1][1] == point[1]):
             kept.pop()
         kept.append(point)
     return tuple(kept)

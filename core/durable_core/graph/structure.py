@@ -27,7 +27,7 @@ class Way:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """One node with everything inside it. Numbers are positions in ``Graph.nodes``, ``Graph.edges`` and in the structure."""
+    """One node with everything inside it. Numbers are positions in ``Graph.nodes``, ``Graph.edges`` and here."""
 
     kind: BlockKind
     node: int

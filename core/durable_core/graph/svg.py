@@ -94,7 +94,9 @@ class _Picture:
         return "".join(parts)
 
     def _cards(self) -> str:
-        return "".join(self._card(position) for position in range(len(self.blocks)) if not self.layout.is_hidden(position))
+        return "".join(
+            self._card(position) for position in range(len(self.blocks)) if not self.layout.is_hidden(position)
+        )
 
     def _card(self, position: int) -> str:
         layout, block = self.layout, self.blocks[position]

@@ -37,7 +37,7 @@ def _shape(ink: Paint, tone: Tone, x: float, y: float, wide: float, high: int) -
         return (
             f'<path d="M{n(left + cut)} {n(y)}H{n(right - cut)}L{n(right)} {n(y + cut)}V{n(bottom - cut)}'
             f'L{n(right - cut)} {n(bottom)}H{n(left + cut)}L{n(left)} {n(bottom - cut)}V{n(y + cut)}Z" '
-            f'{ink.paint("failed.solid")}/>'
+            f"{ink.paint('failed.solid')}/>"
         )
     radius = number(4 if tone in ("waiting", "needs_you") else high / 2)
     box = f'<rect x="{number(x)}" y="{number(y)}" width="{number(wide)}" height="{high}" rx="{radius}" '

@@ -63,6 +63,8 @@ def dress(tone: Tone, behind: str) -> Dress:
         return Dress("card", stroke, "1.5", "tile", icon, text)
     if loud == 2:
         return Dress("card", stroke, "1.5", state_token(tone, "tint"), icon, text)
+    if tone == "running":
+        text = "ink2"  # calm: the badge and the ring speak for it
     if loud == 3:
         return Dress(state_token(tone, "tint"), stroke, "1.5", "card", icon, text)
     return Dress(state_token(tone, "tint"), stroke, "2", state_token(tone, "solid"), state_token(tone, "on"), text)
@@ -219,9 +221,7 @@ def _bar(ink: Paint, look: Look, x: int, y: int, wide: int) -> str:
     if look.going > 0 and filled < wide - 2:
         start = filled + 1 if filled else 0.0
         going = min((wide - 1) * look.going, wide - start)
-        parts.append(
-            f'<rect x="{number(x + start)}" {box} width="{number(going)}" {ink.paint("running.solid")}/>'
-        )
+        parts.append(f'<rect x="{number(x + start)}" {box} width="{number(going)}" {ink.paint("running.solid")}/>')
     return "".join(parts)
 
 
@@ -239,7 +239,7 @@ def _hidden(ink: Paint, spot: Spot, worn: Dress) -> str:
 def _compact_text(ink: Paint, node: GraphNode, spot: Spot, worn: Dress) -> str:
     place = card_text(node.type, compact=True)
     x, y = spot.x + place.text, spot.y + spot.height / 2
-    room = spot.width - place.text - place.right
+    room: float = spot.width - place.text - place.right
     if spot.hidden:
         room -= 14 + text_width(str(spot.hidden), 11)
     icon = ICONS.get(node.type, ICONS["step"])

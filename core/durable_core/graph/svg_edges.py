@@ -76,9 +76,7 @@ class EdgePainter:
             self.layers["edge"].append(f'<path {ink.paint(None, "edge")} stroke-width="1.5" d="{line}{tip}"/>')
         elif route.tip and self._is_live(route):
             paint = ink.paint(None, "running.stroke")
-            self.layers["track"].append(
-                f'<path {ink.paint(None, "track")} stroke-width="{self.broad}" d="{line}"/>'
-            )
+            self.layers["track"].append(f'<path {ink.paint(None, "track")} stroke-width="{self.broad}" d="{line}"/>')
             self.layers["live"].append(
                 f'<path {ink.paint(None, "running.stroke", moves="ds-flow")} stroke-width="{self.broad}" d="{line}"/>'
                 f'<path {paint} stroke-width="{self.broad}" d="{tip}"/>'
@@ -184,7 +182,9 @@ class EdgePainter:
         parts = [f"M{_xy(points[0])}"]
         for before, corner, after in zip(points, points[1:], points[2:], strict=False):
             one, two = _length(before, corner), _length(corner, after)
-            radius = min(self.radius, one / 2 if before is not points[0] else one, two / 2 if after is not points[-1] else two)
+            # a piece between two bends is shared by both
+            first, second = before is points[0], after is points[-1]
+            radius = min(self.radius, one if first else one / 2, two if second else two / 2)
             parts.append(f"L{_xy(_toward(corner, before, radius))}Q{_xy(corner)} {_xy(_toward(corner, after, radius))}")
         parts.append(f"L{_xy(points[-1])}")
         return "".join(parts)
@@ -206,7 +206,7 @@ def _toward(corner: Point, other: Point, distance: float) -> tuple[float, float]
 
 
 def _chevron(points: tuple[Point, ...]) -> str:
-    (x0, y0), (x, y) = points[-2], points[-1]
+    (_, y0), (x, y) = points[-2], points[-1]
     if y0 == y:
         return f"M{x - 5} {y - 4}L{x - 1} {y} {x - 5} {y + 4}"
     if y > y0:

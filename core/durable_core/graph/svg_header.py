@@ -23,12 +23,8 @@ def header(ink: Paint, graph: Graph, width: int, shown: str = "") -> str:
     name = clip(graph.name, max(80.0, room - text_width(sub, 12) - 12), 16, bold=True)
     spared = room - text_width(name, 16, bold=True) - 12
     sub = clip(sub, spared, 12) if spared > 24 else ""
-    tail = (
-        f'<tspan dx="12" font-size="12" font-weight="400" {ink.paint("ink2")}>{xml(sub)}</tspan>' if sub else ""
-    )
-    title = (
-        f'<text x="28" y="33" font-size="16" font-weight="600" {ink.paint("ink")}>{xml(name)}{tail}</text>'
-    )
+    tail = f'<tspan dx="12" font-size="12" font-weight="400" {ink.paint("ink2")}>{xml(sub)}</tspan>' if sub else ""
+    title = f'<text x="28" y="33" font-size="16" font-weight="600" {ink.paint("ink")}>{xml(name)}{tail}</text>'
     second = _counts(ink, graph, width, shown) if graph.has_state else _contents(ink, graph, width, shown)
     rule = f'<path d="M0 75.5H{width}" {ink.paint(None, "line")} stroke-width="1"/>'
     return f"<g>{title}{''.join(parts)}{second}{rule}</g>\n"

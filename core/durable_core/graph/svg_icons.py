@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-_BRACES = (
-    "M-2.4-5.2C-5-5.2-2.8 0-5.4 0-2.8 0-5 5.2-2.4 5.2M2.4-5.2C5-5.2 2.8 0 5.4 0 2.8 0 5 5.2 2.4 5.2"
-)
+_BRACES = "M-2.4-5.2C-5-5.2-2.8 0-5.4 0-2.8 0-5 5.2-2.4 5.2M2.4-5.2C5-5.2 2.8 0 5.4 0 2.8 0 5 5.2 2.4 5.2"
 ICONS: Final[Mapping[str, str]] = {
     "step": _BRACES,
     "decision": "M0-5.8 5.8 0 0 5.8-5.8 0Z",

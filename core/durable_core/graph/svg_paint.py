@@ -34,7 +34,7 @@ class Paint:
         return name
 
     def paint(self, fill: str | None = None, stroke: str | None = None, moves: str = "") -> str:
-        """``class="..." fill="..." stroke="..."`` for two tokens; None leaves an attribute out, "none" paints nothing."""
+        """Attributes for two tokens: None leaves one out, "none" paints nothing; `moves` is the class of a motion."""
         classes = []
         if moves:
             self.moves.add(moves)

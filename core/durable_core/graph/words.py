@@ -45,6 +45,12 @@ def lasting(seconds: float) -> str:
     return f"{int(whole // _DAY)} days"
 
 
+def coming(seconds: float) -> str:
+    """Time still to go, rounded up to whole seconds, so that it reaches zero when it is over."""
+    whole = -(-int(seconds * 1000) // 1000)
+    return f"{whole} s" if whole < 60 else lasting(whole)
+
+
 def written(seconds: float) -> str:
     """A duration as somebody wrote it: ``30 s``, ``48 h``, ``14 days``."""
     if seconds < 60 or seconds % 60:

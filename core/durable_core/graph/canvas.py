@@ -1,0 +1,142 @@
+"""Rows of styled text within a viewport: spans are put down anywhere, what lies outside is cut off."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from durable_core.graph.measure import cell_width, character_cells
+
+Segment = tuple[str, str]
+"""Text and its style token; an empty token is blank ground."""
+
+
+@dataclass(frozen=True, slots=True)
+class Viewport:
+    """A part of the picture, in cells."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+
+
+UP: Final = 1
+RIGHT: Final = 2
+DOWN: Final = 4
+LEFT: Final = 8
+_LINES: Final = dict(enumerate(" │─╰││╭├─╯─┴╮┤┬┼"))
+_DOTTED: Final = {**_LINES, UP: "┆", DOWN: "┆", UP | DOWN: "┆", LEFT: "┄", RIGHT: "┄", LEFT | RIGHT: "┄"}
+_ASCII: Final = {
+    mask: "|" if not mask & (LEFT | RIGHT) else "-" if not mask & (UP | DOWN) else "+" for mask in range(16)
+}
+_PLAINER: Final = str.maketrans("…·×→≤", ".,x><")
+_RANK: Final = {"edge.off": 0, "edge": 1, "edge.taken": 2, "edge.live": 3}
+
+
+class Canvas:
+    """Collects spans and line cells; later spans must not overlap earlier ones."""
+
+    def __init__(self, view: Viewport, *, ascii: bool = False) -> None:
+        self.view, self.ascii = view, ascii
+        self.top, self.bottom = view.y, view.y + view.height
+        self.left, self.right = view.x, view.x + view.width
+        self.spans: list[list[tuple[int, str, str, int]]] = [[] for _ in range(view.height)]
+        self.cells: list[dict[int, tuple[int, str]] | None] = [None] * view.height
+
+    def put(self, x: int, y: int, text: str, style: str) -> None:
+        """Text at a place."""
+        if self.top <= y < self.bottom and x < self.right:
+            if self.ascii and not text.isascii():
+                text = text.translate(_PLAINER)
+            self.spans[y - self.top].append((x, text, style, cell_width(text)))
+
+    def joint(self, x: int, y: int, mask: int, style: str) -> None:
+        """One cell of a line, open to the sides in the mask; cells put twice are open to both."""
+        if not (self.top <= y < self.bottom and self.left <= x < self.right):
+            return
+        row = self.cells[y - self.top]
+        if row is None:
+            row = self.cells[y - self.top] = {}
+        known = row.get(x)
+        if known is not None:
+            mask |= known[0]
+            if _RANK[known[1]] > _RANK[style]:
+                style = known[1]
+        row[x] = (mask, style)
+
+    def vertical(self, x: int, first: int, last: int, style: str) -> None:
+        """Cells open up and down, both ends included."""
+        for y in range(max(first, self.top), min(last, self.bottom - 1) + 1):
+            self.joint(x, y, UP | DOWN, style)
+
+    def horizontal(self, y: int, first: int, last: int, style: str) -> None:
+        if self.top <= y < self.bottom:
+            for x in range(max(first, self.left), min(last, self.right - 1) + 1):
+                self.joint(x, y, LEFT | RIGHT, style)
+
+    def rows(self) -> list[list[Segment]]:
+        """Every row as segments that together are exactly as wide as the viewport."""
+        return [self._row(spans, cells) for spans, cells in zip(self.spans, self.cells, strict=True)]
+
+    def _row(self, spans: list[tuple[int, str, str, int]], cells: dict[int, tuple[int, str]] | None) -> list[Segment]:
+        if cells is not None:
+            taken = [(x, x + wide) for x, _, _, wide in spans]
+            characters = _ASCII if self.ascii else _LINES
+            for x, (mask, style) in cells.items():
+                if taken and any(start <= x < end for start, end in taken):
+                    continue  # an arrow or a bar stands on the line
+                dotted = style == "edge.off" and not self.ascii
+                spans.append((x, (_DOTTED if dotted else characters)[mask], style, 1))
+        if len(spans) > 1:
+            spans.sort()
+        row: list[Segment] = []
+        cursor, right = self.left, self.right
+        for x, text, style, wide in spans:
+            if x < cursor or x + wide > right:
+                text, x = _crop(text, x, cursor, right)
+                wide = cell_width(text)
+                if not wide:
+                    continue
+            if x > cursor:
+                row.append((" " * (x - cursor), ""))
+            if row and row[-1][1] == style:
+                row[-1] = (row[-1][0] + text, style)
+            else:
+                row.append((text, style))
+            cursor = x + wide
+        if cursor < right:
+            row.append((" " * (right - cursor), ""))
+        return row
+
+
+def _crop(text: str, x: int, left: int, right: int) -> tuple[str, int]:
+    """The part of a text between two columns; half of a wide character is a space."""
+    kept: list[str] = []
+    start = None
+    for character in text:
+        wide = character_cells(character)
+        if x >= left and x + wide <= right and (wide or kept):
+            start = x if start is None else start
+            kept.append(character)
+        elif wide == 2 and (left <= x < right or left <= x + 1 < right):
+            place = x if left <= x < right else x + 1
+            start = place if start is None else start
+            kept.append(" ")
+        x += wide
+    return "".join(kept), left if start is None else start
+
+
+def cell_clip(text: str, room: int) -> str:
+    """The text, or as much of its beginning as fits into so many columns with an ellipsis."""
+    if text.isascii():
+        return text if len(text) <= room else text[: max(0, room - 1)] + "…" if room > 0 else ""
+    if cell_width(text) <= room:
+        return text
+    kept, used = [], 0
+    for character in text:
+        used += character_cells(character)
+        if used > room - 1:
+            break
+        kept.append(character)
+    return "".join(kept) + "…" if room > 0 else ""
