@@ -26,10 +26,19 @@ kept in memory. A plain tuple: one is made for every line."""
 class Admission:
     """Turns entries into stored lines, in order, within the caps of one attempt; not thread-safe by itself."""
 
-    __slots__ = ("_bytes", "_identity", "_line_bytes", "_options", "_seq", "dropped", "full")
+    __slots__ = ("_bytes", "_line_bytes", "_options", "_seq", "_who", "dropped", "full")
 
     def __init__(self, identity: AttemptIdentity, options: CaptureOptions) -> None:
-        self._identity = identity
+        # The first fields of every line.
+        self._who = (
+            identity.execution_id,
+            identity.token,
+            identity.path,
+            identity.step,
+            identity.iteration,
+            identity.attempt,
+            identity.pass_number,
+        )
         self._options = options
         self._line_bytes = options.line_bytes
         self._seq = 0
@@ -42,28 +51,34 @@ class Admission:
         if self.full:
             self.dropped += len(entries)
             return []
-        # One look at the whole batch: most hold nothing to mask, to escape or to cut.
+        # One look at the whole batch: most hold nothing to mask, to escape, to cut or to drop.
         texts = [entry[4] for entry in entries]
         joined = "\n".join(texts)
         suspect = self._options.masker.suspects(joined)
         clean = not suspect and joined.isascii() and "\0" not in joined and max(map(len, texts)) <= self._line_bytes
+        roomy = clean and self._has_room(len(entries), len(joined))
+        who = self._who
         lines: list[LogLine] = []
         for entry in entries:
+            at_us, level, source, logger, message, metadata, overflow = entry
+            if roomy and logger is None and metadata is None and not overflow:
+                self._seq += 1
+                self._bytes += len(message)
+                lines.append(make_line(*who, self._seq, at_us, level, source, None, message, None))
+                continue
             line = None if self.full else self._admit(entry, clean, suspect)
             if line is not None:
                 lines.append(line)
             else:
                 self.dropped += 1
                 if self.dropped == 1:
-                    lines.append(self._notice(entry[0], self._full_text(), {"full": True}))
+                    lines.append(self._notice(at_us, self._full_text(), {"full": True}))
         return lines
 
-    def last_word(self, at_us: int) -> list[LogLine]:
-        """The marker that says how many lines were dropped, when any were."""
-        if not self.dropped:
-            return []
+    def last_word(self, at_us: int) -> LogLine:
+        """The marker that says how many lines were dropped in all."""
         text = f"dropped {self.dropped:,} {'line' if self.dropped == 1 else 'lines'} of this attempt: {self._limits()}"
-        return [self._notice(at_us, text, {"dropped": self.dropped})]
+        return self._notice(at_us, text, {"dropped": self.dropped})
 
     def _admit(self, entry: Entry, clean: bool, suspect: bool) -> LogLine | None:
         at_us, level, source, logger, message, metadata, overflow = entry
@@ -75,11 +90,14 @@ class Admission:
         if metadata is not None:
             metadata = fitted(self._options.masker.mask_value(metadata))
             size += len(str(metadata))
-        if self._seq >= self._options.lines or self._bytes + size > self._options.bytes:
+        if not self._has_room(1, size):
             self.full = True
             return None
         self._bytes += size
         return self._line(at_us, level, source, logger, message, metadata)
+
+    def _has_room(self, lines: int, size: int) -> bool:
+        return self._seq + lines <= self._options.lines and self._bytes + size <= self._options.bytes
 
     def _message(self, text: str, overflow: int, suspect: bool) -> str:
         limit = self._line_bytes
@@ -110,26 +128,10 @@ class Admission:
         metadata: Mapping[str, Any] | None,
     ) -> LogLine:
         self._seq += 1
-        identity = self._identity
         if logger is not None:
             level = storable_text(level, max_bytes=_NAME_BYTES)
             logger = storable_text(logger, max_bytes=_NAME_BYTES)
-        return make_line(
-            identity.execution_id,
-            identity.token,
-            identity.path,
-            identity.step,
-            identity.iteration,
-            identity.attempt,
-            identity.pass_number,
-            self._seq,
-            at_us,
-            level,
-            source,
-            logger,
-            message,
-            metadata,
-        )
+        return make_line(*self._who, self._seq, at_us, level, source, logger, message, metadata)
 
     def _notice(self, at_us: int, text: str, metadata: Mapping[str, Any]) -> LogLine:
         return self._line(at_us, "WARNING", "logger", CAPTURE_LOGGER, text, metadata)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Any, Final
@@ -10,10 +11,10 @@ from durable_core.capture.line import AttemptIdentity
 
 __all__ = ["BACKLOG", "LARGE", "ROUTE", "Event", "Route", "ignore"]
 
-BACKLOG: Final = 8192
+BACKLOG: Final = 32 * 1024
 """Events that may wait for the flusher before a writer has to assemble lines itself."""
 
-LARGE: Final = 32 * 1024
+LARGE: Final = 2 * 1024
 """Characters or bytes of one write that are not left waiting in memory."""
 
 Event = tuple[Any, ...]
@@ -36,7 +37,7 @@ class Route:
     __slots__ = (
         "_muted",
         "awake",
-        "backlog",
+        "events",
         "identity",
         "level",
         "now",
@@ -52,21 +53,20 @@ class Route:
         identity: AttemptIdentity | None,
         *,
         owner: Any = None,
-        put: Callable[[Event], None],
+        events: deque[Event],
         now: Callable[[], int],
         wake: Callable[[], None],
         relieve: Callable[[], None],
-        backlog: Callable[[], int],
         level: int,
         passthrough: bool,
     ) -> None:
         self.identity = identity
         self.owner = owner
-        self.put = put
+        self.events = events
+        self.put: Callable[[Event], None] = events.append
         self.now = now
         self.wake = wake
         self.relieve = relieve
-        self.backlog = backlog
         self.level = level
         self.passthrough = passthrough
         self.awake = False
@@ -89,12 +89,15 @@ class Route:
         self.put(event)
         if not self.awake:
             self.wake()
-        elif size > LARGE or self.backlog() > BACKLOG:
+        elif size > LARGE or len(self.events) > BACKLOG:
             self.relieve()
 
     def end(self) -> None:
         """Capture nothing more; what is still written goes to the real streams alone."""
         self.put = ignore
+        self.events = deque()
+        # The rest lets go of the scope, so that it is freed at once and not by the garbage collector.
+        self.wake = self.relieve = _nothing
         self.identity = None
         self.owner = None
         self.passthrough = True
@@ -104,9 +107,8 @@ class Route:
 
 def quiet(passthrough: bool) -> Route:
     """A route that captures nothing."""
-    route = Route(
-        None, put=ignore, now=int, wake=_nothing, relieve=_nothing, backlog=int, level=0, passthrough=passthrough
-    )
+    route = Route(None, events=deque(), now=int, wake=_nothing, relieve=_nothing, level=0, passthrough=passthrough)
+    route.put = ignore
     route.awake = True
     return route
 

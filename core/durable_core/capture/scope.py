@@ -41,6 +41,7 @@ class CaptureScope:
         "_assembling",
         "_clock",
         "_closed",
+        "_delivered",
         "_delivering",
         "_events",
         "_last_sink_error",
@@ -67,7 +68,8 @@ class CaptureScope:
         self._assembling = False
         self._admission = Admission(identity, options)
         # Re-entrant: a signal handler or a __del__ may print while this thread holds it.
-        self._lock = threading.Condition()
+        self._lock = threading.RLock()
+        self._delivered: threading.Condition | None = None
         self._unsent: list[LogLine] = []
         self._delivering: list[LogLine] = []
         self._closed = False
@@ -91,11 +93,10 @@ class CaptureScope:
         self._route = Route(
             self.identity,
             owner=self,
-            put=self._events.append,
+            events=self._events,
             now=self._clock.now_us,
             wake=self._wake,
             relieve=self._relieve,
-            backlog=self._events.__len__,
             level=level_number(options.log_level),
             passthrough=options.passthrough,
         )
@@ -126,7 +127,8 @@ class CaptureScope:
             self._route.end()
             self._assemble()
             self._admit(self._assembler.finish())
-            self._unsent += self._admission.last_word(self._clock.now_us())
+            if self._admission.dropped:
+                self._unsent.append(self._admission.last_word(self._clock.now_us()))
         _live.discard(self)
         HOOKS.release()
 
@@ -138,8 +140,8 @@ class CaptureScope:
         """
         with self._lock:
             self._assemble()
-            if self._delivering:
-                self._lock.wait_for(lambda: not self._delivering, timeout)
+            if self._delivering and self._delivered is not None:
+                self._delivered.wait_for(lambda: not self._delivering, timeout)
             lines, self._unsent = self._unsent, []
             return lines
 
@@ -209,6 +211,8 @@ class CaptureScope:
             self._admit(self._assembler.aged(now))
             if not self._unsent or now < self._retry_at:
                 return []
+            if self._delivered is None:
+                self._delivered = threading.Condition(self._lock)
             self._delivering, self._unsent = self._unsent, []
             return self._delivering
 
@@ -224,7 +228,8 @@ class CaptureScope:
                 self._retry_at = now + _RETRY_SECONDS[min(self._sink_errors_in_a_row, len(_RETRY_SECONDS) - 1)]
                 self._sink_errors += 1
                 self._sink_errors_in_a_row += 1
-            self._lock.notify_all()
+            if self._delivered is not None:
+                self._delivered.notify_all()
 
     def needs_delivery(self) -> bool:
         """Whether lines, or beginnings of lines, still wait here."""
@@ -264,7 +269,7 @@ class CaptureScope:
 
     def _abandon(self) -> None:
         """Capture nothing in a forked child: the lines of this scope are the parent's to store."""
-        self._lock = threading.Condition()
+        self._lock = threading.RLock()
         self._closed = True
         self._events.clear()
         self._unsent, self._delivering = [], []

@@ -50,7 +50,7 @@ class CapturedStream:
                 route.put((source, get_ident(), text, route.now()))
                 if not route.awake:
                     route.wake()
-                elif len(text) > LARGE or route.backlog() > BACKLOG:
+                elif len(text) > LARGE or len(route.events) > BACKLOG:
                     route.relieve()
             if not route.passthrough:
                 return len(text)
