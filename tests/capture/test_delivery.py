@@ -42,6 +42,14 @@ def test_the_start_of_a_line_is_visible_too() -> None:
     assert messages(lines_of(opened)) == ["working ...", " done", "again ..."]
 
 
+def test_a_blank_line_is_visible_too() -> None:
+    """L-2: an end of line on its own is delivered like any other."""
+    sink = ListSink()
+    with scope(sink=sink):
+        print()
+        sink.wait_for(lambda lines: messages(lines) == [""])
+
+
 def test_a_progress_bar_is_one_line_at_a_time() -> None:
     """A bar that draws itself over with carriage returns leaves its last state, not hundreds of lines."""
     opened = scope()

@@ -43,9 +43,11 @@ class CapturedStream:
             if type(text) is not str:
                 text = _as_str(text)
             # One event, no lock, no splitting into lines. `print` writes the end of a line on its own: that
-            # needs no time, and the text before it has seen to the rest.
+            # takes the time of the text before it.
             if text == "\n":
                 route.put((source, get_ident(), "\n", 0))
+                if not route.awake:
+                    route.wake()
             else:
                 route.put((source, get_ident(), text, route.now()))
                 if not route.awake:
