@@ -12,8 +12,7 @@ A state may be a part of the whole: an event on a token reads that token alone; 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from durable_core.definition.events import (
     ChildEnded,
@@ -54,8 +53,7 @@ from durable_core.failure import describe_exception
 from durable_core.status import TokenStatus
 
 
-@dataclass(frozen=True, slots=True)
-class Transition:
+class Transition(NamedTuple):
     """What an event changed, and what is to be done."""
 
     changed: dict[str, Token]
@@ -67,7 +65,7 @@ def apply(definition: Definition, state: State, event: Event) -> Transition:
     match event:
         case Completed() | Chosen() | Tested() | Counted() | Joined() if state[event.token].stop:
             # what ran was recorded; nothing follows it
-            return _end(replace(state[event.token], status=TokenStatus.CANCELLED))
+            return _end(state[event.token]._replace(status=TokenStatus.CANCELLED))
         case Completed():
             token = state[event.token]
             node = definition.places[_path(token)].node
@@ -86,13 +84,13 @@ def apply(definition: Definition, state: State, event: Event) -> Transition:
                 return _advance(definition, token, node, [])
             return _fork(definition, token, node, event.total)
         case Joined():
-            token = replace(state[event.token], frame=None, mode="run")
+            token = state[event.token]._replace(frame=None, mode="run")
             return _advance(definition, token, definition.places[_path(token)].node, event.output)
         case Failed():
             # the frame of a failed join stays: `revive` needs it to go on with what is not done
-            return _end(replace(state[event.token], status=TokenStatus.FAILED, error=event.error))
+            return _end(state[event.token]._replace(status=TokenStatus.FAILED, error=event.error))
         case Halted():
-            return _end(replace(state[event.token], status=TokenStatus.CANCELLED))
+            return _end(state[event.token]._replace(status=TokenStatus.CANCELLED))
         case ChildEnded():
             return _child_ended(definition, state[event.token], event)
         case StopRequested():
@@ -109,7 +107,7 @@ def _path(token: Token) -> str:
 def _start(definition: Definition) -> Transition:
     root = Token(ROOT, definition.first)
     if root.path is None:
-        return _end(replace(root, status=TokenStatus.DONE))
+        return _end(root._replace(status=TokenStatus.DONE))
     return _arrive(definition, root, root.path, (), None)
 
 
@@ -143,12 +141,11 @@ def _advance(definition: Definition, token: Token, node: Node, output: Any) -> T
         if place.next is not None:
             return _arrive(definition, token, place.next, iterations, output)
         if place.owner is None:
-            return _end(replace(token, status=TokenStatus.DONE, output=output, iterations=iterations))
+            return _end(token._replace(status=TokenStatus.DONE, output=output, iterations=iterations))
         owner = definition.places[place.owner].node
         if isinstance(owner, LoopNode):
             # the next test; its number is the number of iterations that are done
-            again = replace(
-                token,
+            again = token._replace(
                 path=owner.path,
                 iterations=(*iterations[:-1], iterations[-1] + 1),
                 status=TokenStatus.READY,
@@ -156,7 +153,7 @@ def _advance(definition: Definition, token: Token, node: Node, output: Any) -> T
             )
             return Transition({again.key: again}, (Proceed(again.key),))
         if isinstance(owner, ParallelNode | ForeachNode):
-            return _end(replace(token, status=TokenStatus.DONE, output=output))
+            return _end(token._replace(status=TokenStatus.DONE, output=output))
         node = owner  # a decision or a switch ends with its branch, and has the branch's output
 
 
@@ -173,19 +170,19 @@ def _tested(definition: Definition, token: Token, holds: bool) -> Transition:
     assert isinstance(node, LoopNode)
     done = token.iterations[-1]
     if not holds:
-        outer = replace(token, iterations=token.iterations[:-1])
+        outer = token._replace(iterations=token.iterations[:-1])
         return _advance(definition, outer, node, token.output if done else None)
     if done >= node.max_iterations:
         error = MaxIterationsError(
             f"Loop {node.path!r} has run {done} iterations and its condition still holds.",
             hint="Make the condition end, or raise max_iterations.",
         )
-        return _end(replace(token, status=TokenStatus.FAILED, error=describe_exception(error)))
+        return _end(token._replace(status=TokenStatus.FAILED, error=describe_exception(error)))
     return _arrive(definition, token, node.body[0].path, token.iterations, None)
 
 
 def _fork(definition: Definition, token: Token, node: Node, total: int) -> Transition:
-    parent = replace(token, status=TokenStatus.JOINING, frame=Frame(total), output=None)
+    parent = token._replace(status=TokenStatus.JOINING, frame=Frame(total), output=None)
     return _spawn(definition, parent, node, ())
 
 
@@ -208,21 +205,21 @@ def _spawn(definition: Definition, parent: Token, node: Node, before: tuple[Comm
         iterations = (*parent.iterations, branch) if each else parent.iterations
         child = Token(key, None, iterations, parent=parent.key, branch=branch)
         if not body:
-            new[key] = replace(child, status=TokenStatus.DONE)
+            new[key] = child._replace(status=TokenStatus.DONE)
             continue
         arrived = _arrive(definition, child, body[0].path, iterations, None)
         new.update(arrived.changed)
         open_ += 1
         # the first node of a branch may be a parallel itself: its tokens are fresh as well
         fresh.extend(_fresh(key, arrived.commands))
-    frame = replace(parent.frame, started=started, open=open_)
-    changed[parent.key] = parent = replace(parent, frame=frame)
+    frame = parent.frame._replace(started=started, open=open_)
+    changed[parent.key] = parent = parent._replace(frame=frame)
     changed.update(new)
     commands: list[Command] = [*before]
     if fresh:
         commands.append(Spawn(tuple(fresh)))
     if frame.settled:
-        changed[parent.key] = replace(parent, status=TokenStatus.READY, mode="join")
+        changed[parent.key] = parent._replace(status=TokenStatus.READY, mode="join")
         commands.append(Merge(parent.key))
     return Transition(changed, tuple(commands))
 
@@ -257,13 +254,13 @@ def _child_ended(definition: Definition, parent: Token, event: ChildEnded) -> Tr
     node = definition.places[_path(parent)].node
     assert isinstance(node, ParallelNode | ForeachNode)
     assert parent.frame is not None
-    frame = replace(parent.frame, open=parent.frame.open - 1, failures=parent.frame.failures + int(event.failed))
+    frame = parent.frame._replace(open=parent.frame.open - 1, failures=parent.frame.failures + int(event.failed))
     commands: tuple[Command, ...] = ()
     if event.failed and node.on_error == "fail_fast" and not frame.stopping:
-        frame = replace(frame, stopping=True)
+        frame = frame._replace(stopping=True)
         if frame.open:
             commands = (StopBelow(parent.key),)
-    parent = replace(parent, frame=frame)
+    parent = parent._replace(frame=frame)
     if frame.settled:
         return _settle(parent, commands)
     if frame.stopping:
@@ -274,9 +271,9 @@ def _child_ended(definition: Definition, parent: Token, event: ChildEnded) -> Tr
 def _settle(parent: Token, commands: tuple[Command, ...]) -> Transition:
     """All branches have ended: the join is decided, unless the parent itself was asked to stop."""
     if parent.stop:
-        ended = _end(replace(parent, status=TokenStatus.CANCELLED))
+        ended = _end(parent._replace(status=TokenStatus.CANCELLED))
         return Transition(ended.changed, (*commands, *ended.commands))
-    ready = replace(parent, status=TokenStatus.READY, mode="join")
+    ready = parent._replace(status=TokenStatus.READY, mode="join")
     return Transition({parent.key: ready}, (*commands, Merge(parent.key)))
 
 
@@ -301,19 +298,19 @@ def _stop(definition: Definition, state: State, event: StopRequested) -> Transit
     for key in order:
         token = merged[key]
         if token.status is TokenStatus.JOINING and token.frame is not None:
-            put(replace(token, stop=True, frame=replace(token.frame, stopping=True)))
+            put(token._replace(stop=True, frame=token.frame._replace(stopping=True)))
         elif token.status is TokenStatus.RUNNING:
-            put(replace(token, stop=True))
+            put(token._replace(stop=True))
             commands.append(Interrupt(key))
         elif not token.ended:
-            put(replace(token, stop=True))
+            put(token._replace(stop=True))
     for key in reversed(order):  # children before parents, so that a parent sees them ended
         token = merged[key]
         if token.ended or token.status is TokenStatus.RUNNING:
             continue
         if token.status is TokenStatus.JOINING and not (token.frame is not None and token.frame.settled):
             continue
-        pending = [_end(replace(token, status=TokenStatus.CANCELLED))]
+        pending = [_end(token._replace(status=TokenStatus.CANCELLED))]
         while pending:
             for one in (transition := pending.pop()).changed.values():
                 put(one)
@@ -339,15 +336,15 @@ def revive(state: State) -> Transition:
     for token in state.values():
         if token.status is TokenStatus.DONE:
             continue
-        fresh = replace(token, status=TokenStatus.READY, mode="run", stop=False, error=None)
+        fresh = token._replace(status=TokenStatus.READY, mode="run", stop=False, error=None)
         if token.frame is not None:
-            frame = replace(token.frame, open=unfinished.get(token.key, 0), failures=0, stopping=False)
-            fresh = replace(fresh, frame=frame)
+            frame = token.frame._replace(open=unfinished.get(token.key, 0), failures=0, stopping=False)
+            fresh = fresh._replace(frame=frame)
             # branches that were never started are started by the join of those that are open, or right away
             if frame.open:
-                fresh = replace(fresh, status=TokenStatus.JOINING)
+                fresh = fresh._replace(status=TokenStatus.JOINING)
             else:
-                fresh = replace(fresh, mode="join")
+                fresh = fresh._replace(mode="join")
         changed[fresh.key] = fresh
         if fresh.status is TokenStatus.READY:
             commands.append(Merge(fresh.key) if fresh.mode == "join" else Proceed(fresh.key))

@@ -9,8 +9,7 @@ resuming costs the number of open tokens, never the number of finished steps.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from durable_core.ids import iteration_key
 from durable_core.status import TokenStatus
@@ -21,8 +20,7 @@ ROOT = ""
 ENDED = frozenset({TokenStatus.DONE, TokenStatus.FAILED, TokenStatus.CANCELLED})
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
+class Frame(NamedTuple):
     """An open parallel or foreach, kept by the token that waits at it."""
 
     total: int
@@ -49,8 +47,7 @@ class Frame:
         return cls(total, started, still_open, failures, bool(stopping))
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
+class Token(NamedTuple):
     """One thread of control.
 
     `key` is unique in the execution and the same after every restart; `branch` is the written order among its siblings.

@@ -27,7 +27,7 @@ from durable_core.ids import check_id, new_execution_id
 from durable_core.query import executions as queries
 from durable_core.store.commit import Committer
 from durable_core.store.database import open_database
-from durable_core.wait.services import Waits
+from durable_core.executor.waiting import Waits
 
 DEFAULT_QUEUES: Mapping[str, int] = {"default": 100}
 """Bodies that an engine's own worker runs at once, by queue."""

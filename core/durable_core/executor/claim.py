@@ -52,6 +52,8 @@ class Claim:
     results: dict[str, Any] | None = None
     lease_deadline: float = 0.0
     """Monotonic time after which no body may start (S-4)."""
+    revision: int = 0
+    """The execution's revision as this worker last knew it; a wrong guess costs one read."""
     rows_since: int = 0
     bytes_since: int = 0
     stopped: bool = False

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from durable_core.codec import dump_tree, load_tree
@@ -11,8 +10,8 @@ from durable_core.definition.interpreter import Transition
 from durable_core.definition.state import ROOT, Token
 from durable_core.executor.settlement import Holder, Settlement
 from durable_core.status import ExecutionStatus, TokenStatus, check_transition
-from durable_core.executor.load import stored_context
 from durable_core.store import statements as sql
+from durable_core.store.contexts import stored_context
 
 
 def end(settlement: Settlement, context: dict[str, Any] | None, output: Any, holder: Holder | None) -> None:
@@ -71,7 +70,7 @@ def _compensate(settlement: Settlement, error: Any, holder: Holder | None) -> bo
 
 
 def _to_compensate(root: Token) -> Transition:
-    ready = replace(root, status=TokenStatus.READY, mode="compensate", frame=None, stop=False, error=None)
+    ready = root._replace(status=TokenStatus.READY, mode="compensate", frame=None, stop=False, error=None)
     return Transition({ROOT: ready}, (Proceed(ROOT),))
 
 

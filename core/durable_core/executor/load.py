@@ -16,6 +16,7 @@ from durable_core.dsl.workflow import Workflow
 from durable_core.executor.claim import Claim, Item
 from durable_core.executor.settlement import token_of
 from durable_core.store import statements as sql
+from durable_core.store.contexts import stored_context
 from durable_core.store.transaction import Transaction
 
 FORK_CACHE = 256
@@ -54,7 +55,7 @@ class Loader:
         execution_id = row["execution_id"]
         head = tx.fetch_one(sql.SELECT_BEGINNING, {"execution": execution_id})
         assert head is not None, execution_id
-        definition_hash, input_text, home_queue, parent_execution = head
+        definition_hash, input_text, home_queue, parent_execution, revision = head
         workflow, definition = self._definition_of(tx, row["workflow"], definition_hash)
         token = token_of(row)
         fork = self._fork_of(tx, row, token, definition)
@@ -92,6 +93,7 @@ class Loader:
             items=_items(fork, token),
             rows_since=since,
             parent_execution=parent_execution,
+            revision=revision,
         )
 
     def _fork_of(self, tx: Transaction, row: dict[str, Any], token: Token, definition: Definition) -> Fork | None:
@@ -130,12 +132,3 @@ def _items(fork: Fork | None, token: Token) -> tuple[Item, ...]:
         return fork.items
     return (*fork.items, Item(fork.as_, fork.raw_items[token.branch], token.branch))
 
-
-def stored_context(
-    tx: Transaction, execution_id: str, key: str, changes: str | None, changes_seq: int, base: dict[str, Any]
-) -> dict[str, Any]:
-    """A token's whole context: its base, its change as last written, and the step rows since."""
-    context = Delta.from_json(load_tree(changes)).apply(base) if changes else dict(base)
-    for (change,) in tx.fetch(sql.CHANGES_SINCE, {"execution": execution_id, "seq": changes_seq, "key": key}):
-        apply_changes(context, load_tree(change))
-    return context

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from durable_core.bus.local import LocalBus
@@ -13,7 +13,7 @@ from durable_core.clock import SYSTEM_CLOCK
 from durable_core.definition.nodes import Node, WorkNode
 from durable_core.errors import FencedError, StoreError
 from durable_core.executor.attempt import Attempts
-from durable_core.executor.claim import Claim
+from durable_core.executor.claim import CHANGES_INTERVAL, Claim
 from durable_core.executor.compensate import CompensateUnit, Compensation, plan_compensation
 from durable_core.executor.fold import plan_arrival, plan_outcome
 from durable_core.executor.join import plan_join
@@ -185,8 +185,9 @@ class Runner:
             return self._not_recorded(unit, claim, unit.error)
         match unit:
             case MoveUnit() if unit.result:
-                claim.token = replace(unit.plan.token, status=TokenStatus.RUNNING)
-                if claim.rows_since >= 64:
+                claim.token = unit.plan.token._replace(status=TokenStatus.RUNNING)
+                claim.revision = unit.revision
+                if claim.rows_since >= CHANGES_INTERVAL:
                     claim.rows_since = claim.bytes_since = 0
                 self._tell_step(unit.plan)
                 return claim

@@ -7,7 +7,7 @@ The execution's row is locked first, so each join is decided by exactly one tran
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from durable_core.codec import dump_tree, load_tree
@@ -249,7 +249,7 @@ class Settlement:
         for key in candidates:
             row = self.rows[key]
             if holder.serves(row["queue"]):
-                self.state[key] = replace(self.state[key], status=TokenStatus.RUNNING)
+                self.state[key] = self.state[key]._replace(status=TokenStatus.RUNNING)
                 row.update(
                     status="running",
                     fence=row["fence"] + 1,

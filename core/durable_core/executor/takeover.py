@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import replace
 
 from durable_core.codec import dump_tree
 from durable_core.definition.events import Halted, StopRequested
@@ -87,7 +86,7 @@ def take_over(
         settlement.steps.append(_uncertain(settlement, key, worker_id))
         settlement.happen(Halted(key))
     else:
-        settlement._change(key, replace(token, status=TokenStatus.READY))
+        settlement._change(key, token._replace(status=TokenStatus.READY))
         settlement.ready.append(key)
         if crashes and crashes[0][0] > MAX_CRASHES and settlement.status != "compensating":
             _poison(settlement, crashes[0][0])

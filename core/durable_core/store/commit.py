@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 
 from durable_core.errors import StoreError
 from durable_core.store.database import Database
-from durable_core.store.transaction import Transaction
+from durable_core.store.transaction import ContentionError, Transaction
 
 GROUP_LIMIT = 256
 """Units in one commit: bounds how long the others wait for it."""
@@ -38,6 +38,10 @@ class Unit:
     def write(self, tx: Transaction) -> Any:
         """Do the work. What it returns is the unit's result; what it raises is the unit's error."""
         raise NotImplementedError
+
+    def group_writer(self) -> Callable[[Transaction, Sequence[Any]], None] | None:
+        """What writes many units like this one by a single statement on PostgreSQL; None when nothing does."""
+        return None
 
     def value(self) -> Any:
         if self.error is not None:
@@ -69,6 +73,8 @@ class Committer:
         self._wake = threading.Condition()
         self._thread: threading.Thread | None = None
         self._closed = False
+        # PostgreSQL could commit on more connections at once; two keep the groups large and neither idle
+        self._lanes = threading.Semaphore(min(2, database.writers))
 
     def run(self, function: Callable[[Transaction], Any]) -> Any:
         """Run a function inside a (shared) durable transaction and return what it returned."""
@@ -91,10 +97,16 @@ class Committer:
 
     def try_commit(self, units: Sequence[Unit]) -> bool:
         """Commit at once in this thread, with all that waits; False when another commit is under way."""
-        transaction = self.database.try_write()
-        if transaction is None:
+        if not self._lanes.acquire(blocking=False):
             return False
-        for unit in self._run_group(transaction, units)[len(units) :]:
+        try:
+            transaction = self.database.try_write()
+            if transaction is None:
+                return False
+            group = self._run_group(transaction, units)
+        finally:
+            self._lanes.release()
+        for unit in group[len(units) :]:
             self._tell(unit)
         if self._pending:
             self._ensure_thread()
@@ -126,8 +138,7 @@ class Committer:
             with transaction as tx:
                 if self._pending:
                     group += self._take()
-                for unit in group:
-                    self._write(tx, unit)
+                self._write_all(tx, group)
         except Exception as error:
             if len(group) > 1:
                 self._one_by_one(group)
@@ -140,15 +151,39 @@ class Committer:
             self.units += len(group)
         return group
 
+    def _write_all(self, tx: Transaction, group: Sequence[Unit]) -> None:
+        rest = group
+        if tx.dialect == "postgres":
+            alike: dict[Callable[[Transaction, Sequence[Any]], None], list[Unit]] = {}
+            rest = []
+            for unit in group:
+                writer = unit.group_writer()
+                if writer is None:
+                    rest.append(unit)
+                else:
+                    alike.setdefault(writer, []).append(unit)
+            for writer, units in alike.items():
+                writer(tx, units)
+        for unit in rest:
+            self._write(tx, unit)
+
     def _write(self, tx: Transaction, unit: Unit) -> None:
         if unit.safe:  # an error ends the transaction; `_one_by_one` then finds out whose it was
             unit.result = unit.write(tx)
             return
-        try:
-            with tx.savepoint():
-                unit.result = unit.write(tx)
-        except Exception as error:
-            unit.error = error
+        for last in (False, False, False, True):
+            try:
+                with tx.savepoint():
+                    unit.result = unit.write(tx)
+            except ContentionError as error:  # a deadlock with another process: the work is simply done again
+                unit.error = error
+                if not last:
+                    continue
+            except Exception as error:
+                unit.error = error
+            else:
+                unit.error = None
+            return
 
     def _failed_to_open(self, error: Exception) -> None:
         """No transaction could be had: those that wait for one are told why."""
@@ -185,7 +220,9 @@ class Committer:
                     if self._closed:
                         return
                     self._wake.wait()
-            for unit in self._run_group(self.database.write(), ()):
+            with self._lanes:
+                group = self._run_group(self.database.write(), ())
+            for unit in group:
                 self._tell(unit)
 
     def close(self) -> None:

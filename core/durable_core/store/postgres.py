@@ -30,7 +30,7 @@ _NOW: Final = "SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS BI
 class PostgresTransaction:
     """An open transaction on a connection of the pool; BEGIN is sent before its first statement."""
 
-    __slots__ = ("_begin", "_connection", "_depth", "_now", "_pool", "begun", "over", "wrote")
+    __slots__ = ("_begin", "_connection", "_depth", "_now", "_pool", "alone", "begun", "over", "wrote")
 
     dialect: Dialect = "postgres"
 
@@ -40,6 +40,8 @@ class PostgresTransaction:
         self._begin = begin
         self._now: int | None = None
         self._depth = 0
+        self.alone = 0
+        """Statements that were transactions of their own."""
         self.begun = False
         self.over = False
         self.wrote = False
@@ -92,6 +94,21 @@ class PostgresTransaction:
     def savepoint(self) -> _Savepoint:
         """Undo what happens inside when it ends in an exception."""
         return _Savepoint(self)
+
+    def fetch_alone(self, sql: str, params: Params = NO_PARAMS) -> list[Row]:
+        """Run one statement as a transaction of its own, in one round trip; inside this one once it has begun."""
+        if self.begun:
+            return self.fetch(sql, params)
+        known = statement(sql)
+        connection = self._connection
+        try:
+            rows = connection.rows(connection.run(known, params))
+        except StoreError as error:
+            if connection.broken and known.writes:
+                raise connection.uncertain() from error
+            raise
+        self.alone += 1
+        return rows
 
     def command(self, sql: bytes) -> None:
         """Run a statement without parameters and rows."""
@@ -156,6 +173,8 @@ class _Block:
         database, tx = self._database, self._tx
         connection = tx.connection
         try:
+            for _number in range(tx.alone):
+                database.count_commit()
             if not tx.begun:
                 return
             if kind is not None or connection.failed():

@@ -71,6 +71,8 @@ class SqliteTransaction:
             self.failed = True
             raise translate(error, self._name) from error
 
+    fetch_alone = fetch
+
     def fetch_one(self, sql: str, params: Params = NO_PARAMS) -> Row | None:
         """Run one statement and return its first row, or None."""
         try:

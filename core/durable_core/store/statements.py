@@ -34,15 +34,17 @@ SELECT status, control, revision, cancel_mode, reason, error, parent_id, parent_
 FROM executions WHERE id = :execution"""
 
 SELECT_BEGINNING: Final = """
-SELECT definition_hash, input, queue, parent_id FROM executions WHERE id = :execution"""
+SELECT definition_hash, input, queue, parent_id, revision FROM executions WHERE id = :execution"""
 
-BUMP_REVISION: Final = "UPDATE executions SET revision = revision + :n WHERE id = :execution RETURNING revision"
+ADVANCE_REVISION: Final = """
+UPDATE executions SET revision = :revision WHERE id = :execution AND revision = :before AND control = 0"""
+
+SELECT_REVISION: Final = "SELECT revision FROM executions WHERE id = :execution AND control = 0"
 
 COMPLETE_EXECUTION: Final = """
-UPDATE executions SET status = 'completed', revision = revision + :n, output = :output, context = :context,
+UPDATE executions SET status = 'completed', revision = :revision, output = :output, context = :context,
     completed_at = :now
-WHERE id = :execution AND status IN ('pending', 'running', 'waiting')
-RETURNING revision"""
+WHERE id = :execution AND revision = :before AND control = 0 AND status IN ('pending', 'running', 'waiting')"""
 
 END_EXECUTION: Final = """
 UPDATE executions SET status = :status, control = 0, revision = revision + :n, output = :output, context = :context,
@@ -127,9 +129,8 @@ DELETE_TOKENS: Final = "DELETE FROM tokens WHERE execution_id = :execution"
 DELETE_CHILDREN: Final = "DELETE FROM tokens WHERE parent_id = :parent"
 
 _HOLDS: Final = """
-WHERE id = :id AND fence = :fence AND status = 'running' AND stop = 0
-    AND path = :from_path AND iteration = :from_iteration
-    AND (SELECT control FROM executions WHERE executions.id = :execution) = 0"""
+WHERE id = :id AND fence = :fence AND status = 'running' AND stop = 0 AND path = :from_path
+    AND iteration = :from_iteration"""
 
 MOVE_TOKEN: Final = (
     """
@@ -140,11 +141,11 @@ UPDATE tokens SET path = :path, iteration = :iteration, mode = 'run', attempt = 
 MOVE_TOKEN_KEEPING_CHANGES: Final = (
     """
 UPDATE tokens SET path = :path, iteration = :iteration, mode = 'run', attempt = 1, pass_number = 1, begun_at = :begun_at,
-    changes = :changes, changes_seq = (SELECT revision FROM executions WHERE executions.id = :execution) + :n"""
+    changes = :changes, changes_seq = :revision"""
     + _HOLDS
 )
 
-FINISH_TOKEN: Final = "DELETE FROM tokens" + _HOLDS
+HOLDS_TOKEN: Final = "SELECT 1 FROM tokens" + _HOLDS
 
 HOLDING: Final = "SELECT stop FROM tokens WHERE id = :id AND fence = :fence AND status = 'running'"
 

@@ -62,6 +62,10 @@ class Transaction(Protocol):
         """Run one statement and return its first row, or None."""
         ...
 
+    def fetch_alone(self, sql: str, params: Params = ...) -> list[Row]:
+        """Run one statement as a transaction of its own where that saves round trips; inside this one otherwise."""
+        ...
+
     def execute_many(self, sql: str, rows: Sequence[Params]) -> int:
         """Run one statement for each row of parameters; return the number of rows changed in all."""
         ...

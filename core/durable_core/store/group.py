@@ -1,0 +1,58 @@
+"""Records of many executions in one PostgreSQL statement: one round trip, one commit, each record fenced on its own."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from durable_core.store.statements import STEP_COLUMNS
+
+_TYPES: Final = {"seq": "bigint", "started_at": "bigint", "completed_at": "bigint"}
+_INTEGERS: Final = frozenset({"attempt", "pass_number", "compensate"})
+_STEP_FIELDS: Final = ", ".join(
+    f"{column} {_TYPES.get(column) or ('int' if column in _INTEGERS else 'text')}" for column in STEP_COLUMNS
+)
+_STEP_VALUES: Final = ", ".join("e.revision - v.seq" if column == "seq" else f"v.{column}" for column in STEP_COLUMNS)
+
+RECORD: Final = f"""
+WITH r AS (
+    SELECT * FROM json_to_recordset(CAST(:records AS json)) AS r(id text, fence bigint, execution text, from_path text,
+        from_iteration text, path text, iteration text, begun_at bigint, n bigint, changes text, finish boolean,
+        output text, context text)
+), e AS (
+    UPDATE executions x SET revision = x.revision + r.n,
+        status = CASE WHEN r.finish THEN 'completed' ELSE x.status END,
+        output = CASE WHEN r.finish THEN r.output ELSE x.output END,
+        context = CASE WHEN r.finish THEN r.context ELSE x.context END,
+        completed_at = CASE WHEN r.finish
+            THEN CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint) ELSE x.completed_at END
+    FROM r WHERE x.id = r.execution AND x.control = 0 AND x.status IN ('pending', 'running', 'waiting')
+        AND EXISTS (SELECT 1 FROM tokens k WHERE k.id = r.id AND k.fence = r.fence AND k.status = 'running' AND k.stop = 0
+            AND k.path = r.from_path AND k.iteration = r.from_iteration)
+    RETURNING r.id AS token_id, x.revision
+), t AS (
+    UPDATE tokens k SET path = r.path, iteration = r.iteration, mode = 'run', attempt = 1, pass_number = 1,
+        begun_at = r.begun_at, changes = COALESCE(r.changes, k.changes),
+        changes_seq = CASE WHEN r.changes IS NULL THEN k.changes_seq ELSE e.revision END
+    FROM r JOIN e ON e.token_id = r.id
+    WHERE NOT r.finish AND k.id = r.id AND k.fence = r.fence AND k.status = 'running'
+    RETURNING k.id
+), d AS (
+    DELETE FROM tokens k USING r JOIN e ON e.token_id = r.id
+    WHERE r.finish AND k.id = r.id AND k.fence = r.fence AND k.status = 'running'
+    RETURNING k.id
+), done AS (
+    SELECT id FROM t UNION ALL SELECT id FROM d
+), s AS (
+    INSERT INTO steps ({', '.join(STEP_COLUMNS)})
+    SELECT {_STEP_VALUES}
+    FROM json_to_recordset(CAST(:steps AS json)) AS v(token_id text, {_STEP_FIELDS})
+    JOIN e ON e.token_id = v.token_id JOIN done ON done.id = v.token_id
+)
+SELECT e.token_id, e.revision FROM e JOIN done ON done.id = e.token_id"""
+
+
+def record_params(records: Sequence[Mapping[str, Any]], steps: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """The parameters of `RECORD`; in `steps`, `seq` says how far before the record's revision the row stands."""
+    return {"records": json.dumps(records), "steps": json.dumps(steps)}
