@@ -56,9 +56,9 @@ class WaitMethods:
     ) -> Any:
         """Wait for an event and return its payload."""
         options = _timed("wait_for_event", timeout, timeout_value, on_timeout)
-        return self._behind("wait_for_event").wait(
-            "wait_for_event", name, {"events": (event,), "where": where, **options}
-        )
+        services = self._behind("wait_for_event")
+        payload = services.wait("wait_for_event", name or event, {"events": (event,), "where": where, **options})
+        return self._keep(name or event, payload)
 
     def wait_for_any(
         self,
@@ -73,9 +73,10 @@ class WaitMethods:
     ) -> Any:
         """Wait for the first of several events: ``{"event": name, "payload": ...}``."""
         options = _timed("wait_for_any", timeout, timeout_value, on_timeout)
-        return self._behind("wait_for_any").wait(
-            "wait_for_any", name, {"events": _names("wait_for_any", events), "where": where, **options}
-        )
+        services = self._behind("wait_for_any")
+        names = _names("wait_for_any", events)
+        payload = services.wait("wait_for_any", name or "wait_for_any", {"events": names, "where": where, **options})
+        return self._keep(name or "wait_for_any", payload)
 
     def wait_for_all(
         self,
@@ -90,9 +91,10 @@ class WaitMethods:
     ) -> Any:
         """Wait for all of several events: ``{name: payload}``."""
         options = _timed("wait_for_all", timeout, timeout_value, on_timeout)
-        return self._behind("wait_for_all").wait(
-            "wait_for_all", name, {"events": _names("wait_for_all", events), "where": where, **options}
-        )
+        services = self._behind("wait_for_all")
+        names = _names("wait_for_all", events)
+        payload = services.wait("wait_for_all", name or "wait_for_all", {"events": names, "where": where, **options})
+        return self._keep(name or "wait_for_all", payload)
 
     def wait_for_input(
         self,
@@ -111,7 +113,8 @@ class WaitMethods:
         """Wait for a person's answer and return it."""
         options = _timed("wait_for_input", timeout, timeout_value, on_timeout)
         form = {"type": type, "prompt": prompt, "fields": fields, "choices": choices, "schema": schema}
-        return self._behind("wait_for_input").wait("wait_for_input", name, {**form, **options})
+        answer = self._behind("wait_for_input").wait("wait_for_input", name, {**form, **options})
+        return self._keep(name, answer)
 
     def call(
         self,
@@ -124,7 +127,9 @@ class WaitMethods:
     ) -> Any:
         """Run another workflow and return its output, or its id with ``wait=False``."""
         seconds = None if timeout is None else to_seconds(timeout, "ctx.call: timeout")
-        return self._behind("call").call(workflow, input, name=name, wait=wait, timeout=seconds)
+        name = name or getattr(workflow, "name", None) or str(workflow)
+        output = self._behind("call").call(workflow, input, name=name, wait=wait, timeout=seconds)
+        return self._keep(name, output)
 
     def once(self, key: str, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
         """Call ``fn`` and keep its result at once, so that a re-entered body does not call it again.
@@ -137,6 +142,11 @@ class WaitMethods:
                 hint='Write ctx.once("key", fn, arg), without calling fn.',
             )
         return self._behind("once").once(key, fn, args, kwargs)
+
+    def _keep(self, name: str, value: Any) -> Any:
+        """What a wait gave is in the context too, under the wait's name."""
+        self[name] = value  # type: ignore[index]  # the context this is mixed into is a mutable mapping
+        return value
 
     def _behind(self, method: str) -> ContextServices:
         if self._role is not None:

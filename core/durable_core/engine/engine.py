@@ -12,21 +12,24 @@ from typing import Any, Self
 from durable_core.bus.local import LocalBus
 from durable_core.bus.messages import Message
 from durable_core.clock import SYSTEM_CLOCK, Clock, to_us
-from durable_core.codec import encode
+from durable_core.codec import decode, encode
 from durable_core.dsl.registry import registry
 from durable_core.dsl.workflow import Workflow
 from durable_core.engine.execution import Execution
 from durable_core.engine.waiters import Waiters
+from durable_core.durations import to_seconds
 from durable_core.errors import ExecutionFailed, InvalidStateError
 from durable_core.executor import control
 from durable_core.executor.definitions import Definitions
 from durable_core.executor.settlement import Settled
 from durable_core.executor.start import Beginning, Begun, StartUnit
 from durable_core.executor.worker import DEFAULT_LEASE, Worker, WorkerOptions
+from durable_core.failpoints import failpoint
 from durable_core.ids import check_id, new_execution_id
 from durable_core.query import executions as queries
 from durable_core.store.commit import Committer
 from durable_core.store.database import open_database
+from durable_core.wait import events, inputs
 from durable_core.executor.waiting import Waits
 
 DEFAULT_QUEUES: Mapping[str, int] = {"default": 100}
@@ -52,7 +55,7 @@ class Engine:
         self.definitions = Definitions()
         self.bus = LocalBus()
         self.waiters = Waiters(self.bus)
-        self._waits = Waits(self.database)
+        self._waits = Waits(self.committer, clock, self.definitions, self._cancel_child)
         self._own_worker = worker
         seconds = lease.total_seconds() if isinstance(lease, timedelta) else float(lease)
         self._options = WorkerOptions(queues=dict(queues or DEFAULT_QUEUES), lease=seconds, name=name)
@@ -136,7 +139,9 @@ class Engine:
         )
         worker = self._ensure_worker()
         holder = worker.reserve(queue or chosen.definition.queue) if worker is not None else None
+        failpoint("before_start", beginning.execution_id)
         begun: Begun = self.committer.commit(StartUnit(beginning, self.definitions, holder))
+        failpoint("after_start", beginning.execution_id)
         if begun.new:
             self.definitions.remembered(chosen.definition)
             if begun.claimed and worker is not None:
@@ -197,7 +202,9 @@ class Engine:
 
     def _control(self, execution_id: str, action: Callable[[Any, str], Settled]) -> Execution:
         self._must_be_open()
+        failpoint("before_control", execution_id)
         settled: Settled = self.committer.run(lambda tx: action(tx, execution_id))
+        failpoint("after_control", execution_id)
         for worker in self._workers:
             for token_id in settled.interrupts:
                 worker.interrupt(token_id)
@@ -207,6 +214,50 @@ class Engine:
         kind = "ended" if settled.ended else "control"
         self.bus.publish(Message(kind, execution_id, settled.revision, "", settled.status))  # type: ignore[arg-type]
         return Execution(self, execution_id)
+
+    def _cancel_child(self, tx: Any, child: str) -> None:
+        settled = Settled()
+        control.stop_child(tx, child, self.definitions, settled, reason="its call timed out")
+
+    def send_event(
+        self,
+        name: str,
+        payload: Any = None,
+        *,
+        execution_id: str | Execution | None = None,
+        id: str | None = None,
+        keep_for: float | timedelta | None = None,
+    ) -> int:
+        """Send an event; returns how many waits it satisfied (W-5)."""
+        self._must_be_open()
+        seconds = None if keep_for is None else to_seconds(keep_for, "keep_for")
+        encoded = encode(payload, "payload")
+        addressed = None if execution_id is None else _id(execution_id)
+        sent: events.Sent = self.committer.run(
+            lambda tx: events.send(tx, name, encoded, execution_id=addressed, event_id=id, keep_for=seconds)
+        )
+        self._woken(sent.executions)
+        return sent.satisfied
+
+    def provide_input(
+        self, id: str | Execution, name: str, value: Any, *, by: str | None = None, through: str | None = None
+    ) -> Any:
+        """Answer an open question; InputValidationError with all faults at once leaves it open (W-7)."""
+        self._must_be_open()
+        execution_id = _id(id)
+        accepted = self.committer.run(
+            lambda tx: inputs.answer(tx, execution_id, name, value, by=by, through=through or "api")
+        )
+        self._woken((execution_id,))
+        return decode(accepted)
+
+    def _woken(self, executions: Sequence[str]) -> None:
+        if executions:
+            self._ensure_worker()
+        for worker in self._workers:
+            worker.wake()
+        for execution_id in executions:
+            self.bus.publish(Message("tokens", execution_id))
 
     # --- waiting ---------------------------------------------------------------------------------------------------
 

@@ -45,7 +45,7 @@ class Waiting(Protocol):
 
     def services(self, claim: Claim, node: Node) -> Any: ...
 
-    def outcome(self, claim: Claim, node: Node, error: BaseException) -> Outcome | None: ...
+    def outcome(self, services: Any, error: BaseException | None) -> Outcome | None: ...
 
     def run_node(self, claim: Claim, node: Node) -> Outcome: ...
 
@@ -102,13 +102,14 @@ class Attempts:
         return None
 
     def _call(self, claim: Claim, node: WorkNode) -> Outcome:
-        context = body_context(claim, node, self.waiting.services(claim, node))
+        services = self.waiting.services(claim, node)
+        context = body_context(claim, node, services)
         token = inside_body.set(True)
         try:
             value = invoke(claim, node, context)
-            return finished(claim, node, context, value)
+            return self.waiting.outcome(services, None) or finished(claim, node, context, value)
         except BaseException as error:
-            return self._broke(claim, node, error)
+            return self._broke(claim, node, error, services)
         finally:
             inside_body.reset(token)
 
@@ -126,7 +127,8 @@ class Attempts:
     async def run_async(self, claim: Claim, node: Node, started_at: int) -> Outcome:
         """Run the node's coroutine body as part of this task; it can be interrupted at each await."""
         assert isinstance(node, WorkNode)
-        context = body_context(claim, node, self.waiting.services(claim, node))
+        services = self.waiting.services(claim, node)
+        context = body_context(claim, node, services)
         token = inside_body.set(True)
         task = asyncio.current_task()
         loop = asyncio.get_running_loop()
@@ -149,22 +151,22 @@ class Attempts:
                     if limit.expired():
                         return self._broke(claim, node, timeout_error(node))
                     raise
-            return finished(claim, node, context, value)
+            return self.waiting.outcome(services, None) or finished(claim, node, context, value)
         except asyncio.CancelledError as error:
             if claim.stopped:
                 task.uncancel()
                 return Interrupted()
-            return self._broke(claim, node, error)
+            return self._broke(claim, node, error, services)
         except BaseException as error:
-            return self._broke(claim, node, error)
+            return self._broke(claim, node, error, services)
         finally:
             claim.interrupt = None
             inside_body.reset(token)
 
     # --- outcomes --------------------------------------------------------------------------------------------------
 
-    def _broke(self, claim: Claim, node: WorkNode, error: BaseException) -> Outcome:
-        waited = self.waiting.outcome(claim, node, error)
+    def _broke(self, claim: Claim, node: WorkNode, error: BaseException, services: Any = None) -> Outcome:
+        waited = None if services is None else self.waiting.outcome(services, error)
         if waited is not None:
             return waited
         return Broke(describe_exception(error), again=may_retry(claim, node, error))

@@ -121,6 +121,7 @@ class CompensateUnit(Unit):
             row.update(attempt=1)
             settlement.result.kept = claim.token_id
         settlement.write()
+        failpoint("inside_compensation", claim.token_id)
         return settlement.result
 
     def _end(self, settlement: Settlement) -> None:

@@ -15,6 +15,7 @@ from durable_core.executor.settlement import Settled, Settlement
 from durable_core.failpoints import failpoint
 from durable_core.status import ExecutionStatus, TokenStatus
 from durable_core.store import statements as sql
+from durable_core.store import wait_statements as waits
 from durable_core.store.control import PAUSED, STOPPING
 from durable_core.store.transaction import Transaction
 
@@ -44,9 +45,7 @@ def cancel(tx: Transaction, execution_id: str, definitions: Definitions, mode: C
             allowed=["pending", "running", "waiting"],
             hint="Wait for it, or cancel with mode='terminate' to leave the rest undone.",
         )
-    settled = _stop(settlement, mode, reason, None)
-    failpoint("after_control", execution_id)
-    return settled
+    return _stop(settlement, definitions, mode, reason, None)
 
 
 def stop(
@@ -56,12 +55,11 @@ def stop(
     settlement = opened(tx, execution_id, definitions)
     if settlement.terminal or settlement.control & STOPPING or settlement.status == ExecutionStatus.COMPENSATING:
         return None
-    return _stop(settlement, mode, reason, error)
+    return _stop(settlement, definitions, mode, reason, error)
 
 
-def _stop(settlement: Settlement, mode: str, reason: str | None, error: Any) -> Settled:
+def _stop(settlement: Settlement, definitions: Definitions, mode: str, reason: str | None, error: Any) -> Settled:
     tx, execution_id = settlement.tx, settlement.execution_id
-    failpoint("before_control", execution_id)
     settlement.load_all()
     settlement.control = (settlement.control | STOPPING) & ~PAUSED
     settlement.cancel_mode, settlement.reason = mode, reason
@@ -84,13 +82,43 @@ def _stop(settlement: Settlement, mode: str, reason: str | None, error: Any) -> 
         running = [key for key, token in settlement.state.items() if token.status is TokenStatus.RUNNING]
         settlement.result.interrupts.extend(settlement.token_id(key) for key in running)
         close(settlement, ExecutionStatus.CANCELLED, None)
+        _stop_children(settlement, definitions, mode, reason)
         settlement.result.revision = settlement.revision + 1
         return settlement.result
     settlement.happen(StopRequested(ROOT))
     if settlement.outcome is not None:
         end(settlement, None, None, None)
     settlement.write()
+    _stop_children(settlement, definitions, mode, reason)
     return settlement.result
+
+
+def _stop_children(settlement: Settlement, definitions: Definitions, mode: str, reason: str | None) -> None:
+    """Children go down with their parent (T-6); what they would tell it, nobody waits for any more."""
+    children = settlement.tx.fetch(waits.ACTIVE_CHILDREN, {"execution": settlement.execution_id})
+    for (child,) in children:
+        stop_child(settlement.tx, child, definitions, settlement.result, mode if mode != "fail" else "graceful", reason)
+
+
+def stop_child(
+    tx: Transaction, child: str, definitions: Definitions, result: Settled, mode: str = "graceful", reason: str | None = None
+) -> None:
+    """Cancel a child in its parent's transaction."""
+    settlement = opened(tx, child, definitions)
+    if settlement.terminal or settlement.control & STOPPING or settlement.status == ExecutionStatus.COMPENSATING:
+        return
+    below = _stop(settlement, definitions, mode, reason or "its parent was stopped", None)
+    result.interrupts.extend(below.interrupts)
+    result.ready = result.ready or below.ready
+
+
+def abandon_waits(settlement: Settlement, definitions: Definitions) -> None:
+    """Tokens that ended while they waited: close their waits, and cancel the children they waited for."""
+    tx = settlement.tx
+    for token_id in settlement.abandoned:
+        for (child,) in tx.fetch(waits.OPEN_CALLS_OF_TOKEN, {"token": token_id}):
+            stop_child(tx, child, definitions, settlement.result)
+        tx.execute(sql.CLOSE_TOKEN_WAITS, {"token": token_id, "status": "cancelled", "now": settlement.now})
 
 
 def pause(tx: Transaction, execution_id: str, definitions: Definitions, reason: str | None = None) -> Settled:
@@ -170,6 +198,7 @@ def journal(settlement: Settlement, kind: str, detail: dict[str, Any]) -> None:
             "now": settlement.now,
         },
     )
+    failpoint("inside_control", settlement.execution_id)
 
 
 def _set_control(settlement: Settlement, reason: str | None) -> None:

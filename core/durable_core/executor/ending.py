@@ -12,6 +12,7 @@ from durable_core.executor.settlement import Holder, Settlement
 from durable_core.status import ExecutionStatus, TokenStatus, check_transition
 from durable_core.store import statements as sql
 from durable_core.store.contexts import stored_context
+from durable_core.wait.children import child_ended
 
 
 def end(settlement: Settlement, context: dict[str, Any] | None, output: Any, holder: Holder | None) -> None:
@@ -104,6 +105,9 @@ def close(
     if not keep_tokens:
         settlement.dirty.clear()
         tx.execute(sql.DELETE_TOKENS, {"execution": settlement.execution_id})
+    if settlement.parent_id is not None and settlement.parent_token is not None:
+        told = child_ended(tx, settlement.parent_id, settlement.execution_id, status.value, output, error)
+        settlement.result.ready = settlement.result.ready or told
     settlement.status = status.value
     settlement.result.status = status.value
     settlement.result.ended = True

@@ -15,12 +15,12 @@ from durable_core.codec import dump_tree, encode
 from durable_core.definition.events import Chosen, Completed, Counted, Event, Failed, Finish, Halted, Proceed, Tested
 from durable_core.definition.interpreter import apply
 from durable_core.definition.keys import match_case
-from durable_core.definition.nodes import CallNode, ForeachNode, LoopNode, Node, Source, SwitchNode, WorkNode
+from durable_core.definition.nodes import ForeachNode, LoopNode, Node, Source, SwitchNode, WorkNode
 from durable_core.definition.state import Token
 from durable_core.errors import InputValidationError, LimitError
 from durable_core.executor.claim import Claim
 from durable_core.executor.contexts import evaluate, final_output
-from durable_core.executor.outcome import Broke, Done, Interrupted, Outcome
+from durable_core.executor.outcome import Broke, Done, Drifted, Interrupted, Outcome, Suspended
 from durable_core.executor.plan import Plan, json_or_none, step_row
 from durable_core.failure import describe_exception
 from durable_core.limits import LIMITS
@@ -70,8 +70,11 @@ def plan_outcome(claim: Claim, node: Node, outcome: Outcome, started_at: int) ->
             )
             plan.rows.append(row)
             take(plan, Halted(token.key))
-        case _:
-            raise AssertionError(f"no plan for {outcome!r}")
+        case Suspended(spec):
+            plan.wait = spec
+            plan.begun_at = started_at
+        case Drifted(error):
+            plan.blocked = error
     return plan
 
 
@@ -98,8 +101,6 @@ def fold_forward(plan: Plan) -> None:
         assert path is not None
         node = claim.definition.places[path].node
         if not isinstance(node, LoopNode | SwitchNode | ForeachNode):
-            if isinstance(node, CallNode):
-                _prepare_call(plan, node)
             return
         started_at = now_us()
         try:
@@ -217,17 +218,6 @@ def _items(claim: Claim, token: Token, node: ForeachNode) -> list[Any]:
 
 def _value(claim: Claim, token: Token, node: Node, source: Source, role: str) -> Any:
     return evaluate(claim, token, node, role, source=source)
-
-
-def _prepare_call(plan: Plan, node: CallNode) -> None:
-    """The child's input is part of what the call records."""
-    started_at = now_us()
-    try:
-        plan.call_input = encode(_value(plan.claim, plan.token, node, node.input, "input"))
-    except Exception as error:
-        failure = describe_exception(error)
-        plan.rows.append(_failed_row(plan.claim, node, plan.token, failure, started_at, now_us()))
-        take(plan, Failed(plan.token.key, located(failure, node, plan.token)))
 
 
 def _failed_row(claim: Claim, node: Node, token: Token, error: Any, started_at: int, finished_at: int) -> dict[str, Any]:

@@ -61,7 +61,6 @@ def plan_join(claim: Claim, database: Database) -> Plan:
     claim.attempt = claim.pass_number = 1
     take(plan, Joined(claim.token.key, output))
     fold_forward(plan)
-    failpoint("after_join", claim.token_id)
     return plan
 
 

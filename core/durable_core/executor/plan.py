@@ -30,8 +30,12 @@ class Plan:
     commands: tuple[Command, ...] = ()
     items: Any = None
     """Encoded items of a foreach that has just been counted."""
-    call_input: Any = None
-    """Encoded input for the child that a call node starts."""
+    wait: Any = None
+    """What the body waits for (`wait.spec.WaitSpec`)."""
+    begun_at: int = 0
+    """When the suspended body's first pass began."""
+    blocked: Any = None
+    """Why the execution cannot go on as it is."""
     retry_after: float | None = None
     """Seconds until the next attempt, when this one failed and may be repeated."""
     ended_children: bool = False

@@ -11,12 +11,15 @@ from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 from durable_core.codec import dump_tree
-from durable_core.definition.events import Finish, GiveUp, Proceed, Rest
+from durable_core.definition.events import Finish, GiveUp, Halted, Proceed, Rest, Spawn
 from durable_core.errors import FencedError
 from durable_core.executor.claim import CHANGES_INTERVAL, Claim
+from durable_core.executor.control import abandon_waits
 from durable_core.executor.ending import end
 from durable_core.executor.plan import Plan, json_or_none
 from durable_core.executor.settlement import Holder, Settled, Settlement
+from durable_core.executor.suspend import block, suspend
+from durable_core.failpoints import failpoint
 from durable_core.ids import iteration_key
 from durable_core.status import TokenStatus
 from durable_core.store import statements as sql
@@ -82,6 +85,7 @@ class FastUnit(PlanUnit):
             seq += 1
             row["seq"] = seq
             tx.execute(sql.INSERT_STEP, row)
+        failpoint("inside_record", claim.token_id)
         self.revision = seq
         return True
 
@@ -198,6 +202,7 @@ def record_group(tx: Transaction, units: Sequence[FastUnit]) -> None:
             unit.result = False
         for token_id, revision in tx.fetch_alone(RECORD, params):
             by_token[token_id].recorded_as(revision)
+        failpoint("inside_record", next(iter(by_token)))
         left = later
 
 
@@ -217,7 +222,15 @@ class SettleUnit(PlanUnit):
         key = claim.token.key
         settlement.steps = plan.rows
         row = settlement.rows[key]
-        if plan.retry_after is not None and not own.stop:
+        if own.stop and (plan.wait is not None or plan.blocked is not None):
+            settlement.happen(Halted(key))
+        elif plan.wait is not None:
+            suspend(settlement, plan, self.holder)
+            self._keep_changes(settlement)
+        elif plan.blocked is not None:
+            block(settlement, plan)
+            self._keep_changes(settlement)
+        elif plan.retry_after is not None and not own.stop:
             due = settlement.now + int(plan.retry_after * 1_000_000)
             row.update(status="retry", available_at=due, attempt=claim.attempt + 1, worker_id=None, lease_until=None)
             row.update(pass_number=1)
@@ -238,9 +251,12 @@ class SettleUnit(PlanUnit):
                 row.update(status=TokenStatus.READY.value)
             self._keep_changes(settlement)
         settlement.keep(self.holder, preferred=key)
+        if settlement.abandoned:
+            abandon_waits(settlement, self.holder.definitions)
         if settlement.outcome is not None:
             end(settlement, claim.context if claim.is_root else None, final_output(plan), self.holder)
         settlement.write()
+        failpoint(f"inside_{kind_of(plan)}", claim.token_id)
         return settlement.result
 
     def _fork(self, settlement: Settlement, key: str, row: dict[str, Any]) -> None:
@@ -265,6 +281,17 @@ def held_token(settlement: Settlement, claim: Claim) -> Any:
     if row["fence"] != claim.fence or token.status is not TokenStatus.RUNNING:
         raise FencedError(f"Token {claim.token_id} was taken over by another worker.")
     return token
+
+
+def kind_of(plan: Plan) -> str:
+    """What a locked record is about: retry, join, fork, or (anything else) settle."""
+    if plan.retry_after is not None:
+        return "retry"
+    if plan.wait is not None:
+        return "wait"
+    if plan.ended_children:
+        return "join"
+    return "fork" if any(type(command) is Spawn for command in plan.commands) else "settle"
 
 
 def final_output(plan: Plan) -> Any:

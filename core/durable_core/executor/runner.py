@@ -20,7 +20,7 @@ from durable_core.executor.join import plan_join
 from durable_core.executor.loop import LoopThread
 from durable_core.executor.outcome import Broke, Outcome
 from durable_core.executor.plan import Plan
-from durable_core.executor.record import FinishUnit, MoveUnit, PlanUnit, SettleUnit, unit_for
+from durable_core.executor.record import FinishUnit, MoveUnit, PlanUnit, SettleUnit, kind_of, unit_for
 from durable_core.executor.settlement import Holder, Settled
 from durable_core.executor.slots import Slots
 from durable_core.failure import describe_exception
@@ -107,7 +107,7 @@ class Runner:
             if not around.attempts.has_body(node):
                 return self._unit(plan_arrival(claim))
             failpoint("before_body", claim.token_id)
-            started_at = now_us()
+            started_at = begun(claim)
             outcome = around.attempts.run(claim, node, started_at)
             if outcome is None:  # given up on: whoever did that recorded it
                 return None
@@ -142,7 +142,7 @@ class Runner:
         try:
             node = claim.node
             failpoint("before_body", claim.token_id)
-            started_at = now_us()
+            started_at = begun(claim)
             outcome = await around.attempts.run_async(claim, node, started_at)
             failpoint("after_body", claim.token_id)
             unit = self._unit(self._plan(claim, node, outcome, started_at))
@@ -157,7 +157,9 @@ class Runner:
 
     def _flush(self) -> None:
         units, self._finished = self._finished, []
+        failpoint("before_record")
         if self.around.committer.submit(units):
+            failpoint("after_record")
             for unit in units:
                 self.recorded(unit)
 
@@ -166,9 +168,9 @@ class Runner:
     def _record(self, unit: Unit) -> Claim | None:
         """Bring a record to the store; returns what this thread goes on with, or None when others will."""
         unit.then = self.recorded
-        failpoint("before_record", "")
+        failpoint("before_record")
         if self.around.committer.submit((unit,)):
-            failpoint("after_record", "")
+            failpoint("after_record")
             return self._after(unit)
         return None
 
@@ -200,7 +202,12 @@ class Runner:
                 # fenced, stopping or paused: the locked path finds out which
                 self._again(SettleUnit(unit.plan, self.around.holder_for(claim)))
                 return None
+            case CompensateUnit():
+                failpoint("compensation_recorded", claim.token_id)
+                self._tell_step(unit.plan)
+                return self._settled(unit.result, claim)
             case _:
+                failpoint(f"after_{kind_of(unit.plan)}", claim.token_id)
                 self._tell_step(unit.plan)
                 return self._settled(unit.result, claim)
 
@@ -266,6 +273,11 @@ class Runner:
     def close(self) -> None:
         self.slots.close()
         self.loop.close()
+
+
+def begun(claim: Claim) -> int:
+    """When the node's first pass began: a later pass goes on with it."""
+    return claim.begun_at if claim.pass_number > 1 and claim.begun_at else now_us()
 
 
 def _broken(claim: Claim, error: BaseException) -> Plan:

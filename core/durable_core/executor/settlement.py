@@ -45,6 +45,8 @@ class Holder:
     worker_id: str
     lease_us: int
     serves: Callable[[str], bool]
+    definitions: Any = None
+    """Where the definitions of children are remembered."""
 
 
 @dataclass(slots=True)
@@ -97,6 +99,8 @@ class Settlement:
         self.forgotten: list[tuple[str, str]] = []
         self.steps: list[Row] = []
         self.ready: list[str] = []
+        self.abandoned: list[str] = []
+        """Ids of tokens that ended while they waited: their waits are closed, their children cancelled."""
         self.merging: list[str] = []
         self.result = Settled(parent_id=self.parent_id)
         self.outcome: Finish | GiveUp | Rest | None = None
@@ -147,7 +151,7 @@ class Settlement:
     def _take_in(self, transition: Transition) -> list[Event]:
         following: list[Event] = []
         for key, token in transition.changed.items():
-            self._change(key, token)
+            self.change(key, token)
         for command in transition.commands:
             match command:
                 case Proceed(key):
@@ -171,13 +175,15 @@ class Settlement:
                     raise AssertionError(f"unknown command {command!r}")
         return following
 
-    def _change(self, key: str, token: Token) -> None:
+    def change(self, key: str, token: Token) -> None:
         row = self.rows.get(key)
         before = self.state.get(key)
         if row is None:
             parent = self.rows[token.parent] if token.parent is not None else None
             row = self._new_row(token, parent)
             self.rows[key] = row
+        if before is not None and before.status is TokenStatus.WAITING and token.ended:
+            self.abandoned.append(row["id"])
         moved = before is None or before.path != token.path or before.iterations != token.iterations
         self.state[key] = token
         self.dirty.add(key)

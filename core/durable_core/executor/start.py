@@ -68,8 +68,9 @@ class StartUnit(Unit):
         self.holder = holder
 
     def write(self, tx: Transaction) -> Begun:
-        failpoint("before_start", self.beginning.execution_id)
-        return begin(tx, self.beginning, self.definitions, self.holder)
+        begun = begin(tx, self.beginning, self.definitions, self.holder)
+        failpoint("inside_start", self.beginning.execution_id)
+        return begun
 
 
 def begin(tx: Transaction, beginning: Beginning, definitions: Definitions, holder: Holder | None) -> Begun:

@@ -63,7 +63,6 @@ def take_over(
     definition_of: DefinitionOf,
 ) -> None:
     """Make one lost token ready again, end it if it was to stop, and fail its execution if it kills its workers."""
-    failpoint("before_takeover", token_id)
     head = tx.fetch_one(sql.SELECT_BEGINNING, {"execution": execution_id})
     if head is None:
         tx.execute(sql.DELETE_TOKEN, {"id": token_id})
@@ -86,14 +85,14 @@ def take_over(
         settlement.steps.append(_uncertain(settlement, key, worker_id))
         settlement.happen(Halted(key))
     else:
-        settlement._change(key, token._replace(status=TokenStatus.READY))
+        settlement.change(key, token._replace(status=TokenStatus.READY))
         settlement.ready.append(key)
         if crashes and crashes[0][0] > MAX_CRASHES and settlement.status != "compensating":
             _poison(settlement, crashes[0][0])
     if settlement.outcome is not None:
         end(settlement, None, None, None)
     settlement.write()
-    failpoint("after_takeover", token_id)
+    failpoint("inside_takeover", token_id)
 
 
 def _poison(settlement: Settlement, crashes: int) -> None:

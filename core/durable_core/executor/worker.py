@@ -156,6 +156,7 @@ class Worker:
             if thread is not threading.current_thread():
                 thread.join(timeout=5.0)
         left = [(claim.token_id, claim.fence) for claim in list(self.held.values())]
+        failpoint("before_hand_back", self.id)
         try:
             if left:
                 self.committer.run(lambda tx: claims.hand_back(tx, left))
@@ -164,6 +165,7 @@ class Worker:
             )
         except StoreError as error:
             log.warning("worker %s could not say goodbye: %s", self.id, error)
+        failpoint("after_stop", self.id)
         self.timers.close()
         if self._process_lock is not None:
             self._process_lock.release()
@@ -186,7 +188,7 @@ class Worker:
                 return True
             return self._taken.get(queue, 0) < self.options.queues.get(queue, 0)
 
-        return Holder(self.id, self.lease_us, serves)
+        return Holder(self.id, self.lease_us, serves, self.definitions)
 
     def _load(self, token_id: str) -> Claim | None:
         with self.database.read() as tx:
@@ -310,11 +312,12 @@ class Worker:
 
     def _claim(self, free: Mapping[str, int], names: list[str]) -> int:
         failpoint("before_claim", self.id)
-        taken, begun = self.committer.run(lambda tx: claims.claim(tx, self.id, free, names, self.lease_us))
+        taken, begun = self.committer.run(lambda tx: self._take(tx, free, names))
         if not taken:
             return 0
         failpoint("after_claim", self.id)
         self.committer.run(lambda tx: claims.mark_running(tx, begun))
+        failpoint("after_mark", self.id)
         with self.database.read() as tx:
             loaded = self.loader.load(tx, taken)
         with self._lock:
@@ -325,6 +328,12 @@ class Worker:
         for claim in loaded:
             self.runner.dispatch(claim)
         return len(taken)
+
+    def _take(self, tx: Transaction, free: Mapping[str, int], names: list[str]) -> tuple[list[str], set[str]]:
+        found = claims.claim(tx, self.id, free, names, self.lease_us)
+        if found[0]:
+            failpoint("inside_claim", self.id)
+        return found
 
     def _heart_loop(self) -> None:
         pause = max(0.05, self.options.lease / 3)
@@ -346,6 +355,7 @@ class Worker:
                 self.interrupt(claim.token_id)
                 self._released(claim)
         self._lease_deadline = began + self.options.lease
+        failpoint("after_heartbeat", self.id)
 
     def _lost_for_good(self, claim: Claim) -> bool:
         """Whether the token is no longer this claim's; it may just have moved on since the heartbeat was read."""
@@ -373,10 +383,14 @@ class Worker:
             expired = tx.fetch(sql.EXPIRED_TOKENS, {"now": tx.now()})
             stopping = self._stop_requests(tx)
         recovered = 0
+        if dead or expired:
+            failpoint("before_takeover", self.id)
         for worker_id in dead:
             recovered += self.committer.run(partial(bury, worker_id=worker_id, definition_of=self.definitions.stored))
         if expired:
             recovered += self.committer.run(lambda tx: take_over_expired(tx, self.definitions.stored))
+        if recovered:
+            failpoint("after_takeover", self.id)
         for token_id in stopping:
             self.interrupt(token_id)
         self._deadlines()

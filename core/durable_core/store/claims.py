@@ -7,6 +7,7 @@ from functools import lru_cache
 
 from durable_core.store import statements as sql
 from durable_core.store.transaction import Transaction
+from durable_core.store.wait_statements import CLOSE_MEMBERS_OF_DUE, END_DUE
 
 
 @lru_cache(maxsize=256)
@@ -53,6 +54,8 @@ def claim(
     Returns their ids, and the executions they belong to (for `mark_running`).
     """
     now = tx.now()
+    tx.execute(END_DUE, {"now": now})
+    tx.execute(CLOSE_MEMBERS_OF_DUE, {"now": now})
     tx.execute(sql.WAKE_DUE + (sql.WAKE_DUE_UNLOCKED if tx.dialect == "postgres" else ")"), {"now": now})
     if not workflows:
         return [], set()

@@ -157,7 +157,8 @@ FROM tokens WHERE execution_id = :execution"""
 # --- claims -------------------------------------------------------------------------------------------------------
 
 WAKE_DUE: Final = """
-UPDATE tokens SET status = 'ready' WHERE id IN (SELECT id FROM tokens
+UPDATE tokens SET status = CASE WHEN (SELECT control FROM executions WHERE executions.id = tokens.execution_id) = 0
+    THEN 'ready' ELSE 'paused' END WHERE id IN (SELECT id FROM tokens
     WHERE status IN ('retry', 'waiting') AND available_at IS NOT NULL AND available_at <= :now"""
 WAKE_DUE_UNLOCKED: Final = " FOR UPDATE SKIP LOCKED)"
 
