@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Final
 
 from durable_core.graph.canvas import DOWN, LEFT, RIGHT, UP, Canvas, Segment, Viewport, cell_clip
@@ -92,7 +93,10 @@ class TextPicture:
         self.asked = width
         self.layout: Layout = fit_cells(graph.nodes, graph.structure, width, fold)
         self.width, self.height = self.layout.width, self.layout.total_height
-        self._position = {graph.nodes[block.node].id: n for n, block in enumerate(graph.structure.blocks)}
+
+    @cached_property
+    def _position(self) -> dict[str, int]:
+        return {self.graph.nodes[block.node].id: number for number, block in enumerate(self.graph.structure.blocks)}
 
     def show(self, graph: Graph) -> None:
         """Take over the states of the same workflow's graph; nothing moves."""
@@ -183,7 +187,7 @@ class _Painter:
         self.canvas.joint(self.layout.axis[number], start + fork.height, DOWN, self._after_style(block))
         for way_number, way in enumerate(block.ways):
             if way.shown:
-                row = fork.rows[fork.row_of[way_number]]
+                row = fork.row(way_number)
                 x = self.layout.axis[number] + fork.axes[way_number] + 2
                 went = self.graph.edges[way.enter].taken
                 style = "label" if went is None else "label.taken" if went else "label.off"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from itertools import pairwise
 
 from durable_core.graph.measure import Measures
 
@@ -33,7 +34,6 @@ class Fork:
     """Where the branches of a decision, switch or parallel stand, from the axis and the lower edge of their header."""
 
     axes: list[int]
-    row_of: list[int]
     rows: list[Row]
     left: int = 0
     right: int = 0
@@ -42,23 +42,24 @@ class Fork:
     left_lane: int = 0
     """The lane that feeds the second and later rows, and the one by which the others leave; 0, 0 with one row."""
     right_lane: int = 0
-    sides: list[Side] = field(default_factory=list)
+
+    def row(self, way: int) -> Row:
+        """The row a branch stands in."""
+        return next(row for row in self.rows if way <= row.last)
 
 
 def spread(sides: list[Side], m: Measures, *, labelled: bool, budget: int | None) -> Fork:
     """Place the branches in written order; more rows than one only where the budget is too small."""
     rows = _rows(sides, m, budget)
-    fork = Fork([0] * len(sides), [0] * len(sides), rows, sides=sides)
+    fork = Fork([0] * len(sides), rows)
     drop = (m.labelled if labelled else m.plain) - m.fork
     bus = m.fork
-    for number, row in enumerate(rows):
-        left, right = _beside(fork, row, m)
+    for row in rows:
+        left, right = _beside(fork, sides, row, m)
         fork.left, fork.right = max(fork.left, left), max(fork.right, right)
-        for way in range(row.first, row.last + 1):
-            fork.row_of[way] = number
         row.fork_bus = bus
         row.branch_top = bus + drop
-        row.join_bus = row.branch_top + max(side.height for side in sides[row.first : row.last + 1]) + m.join
+        row.join_bus = row.branch_top + max([side.height for side in sides[row.first : row.last + 1]]) + m.join
         bus = row.join_bus + m.point + m.rows
     fork.height = rows[-1].join_bus
     if len(rows) > 1:
@@ -73,9 +74,9 @@ def _gap(before: Side, after: Side, m: Measures) -> int:
     return m.between // 2 if before.empty or after.empty else m.between
 
 
-def _beside(fork: Fork, row: Row, m: Measures) -> tuple[int, int]:
+def _beside(fork: Fork, sides: list[Side], row: Row, m: Measures) -> tuple[int, int]:
     """Set the axes of one row, counted from the axis of the header; returns how far the row reaches left and right."""
-    sides, axes = fork.sides, fork.axes
+    axes = fork.axes
     cursor = 0
     for way in range(row.first, row.last + 1):
         if way > row.first:
@@ -102,16 +103,17 @@ def _rows(sides: list[Side], m: Measures, budget: int | None) -> list[Row]:
     first = used = 0
     for way, side in enumerate(sides):
         wide = side.left + side.right
-        more = wide if way == first else used + _gap(sides[way - 1], side, m) + wide
-        if way > first and more > budget:
+        wider = wide if way == first else used + _gap(sides[way - 1], side, m) + wide
+        if way > first and wider > budget:
             greedy.append(Row(first, way - 1))
-            first, more = way, wide
-        used = more
+            first, wider = way, wide
+        used = wider
     greedy.append(Row(first, count - 1))
-    each = -(-count // len(greedy))
-    even = [Row(start, min(start + each, count) - 1) for start in range(0, count, each)]
+    least, more = divmod(count, len(greedy))
+    starts = [number * least + min(number, more) for number in range(len(greedy) + 1)]
+    even = [Row(start, end - 1) for start, end in pairwise(starts)]
     fits = all(_width(sides, row.first, row.last + 1, m) <= budget for row in even)
-    return even if fits and len(even) == len(greedy) else greedy
+    return even if fits else greedy
 
 
 def _width(sides: list[Side], first: int, end: int, m: Measures) -> int:

@@ -110,9 +110,9 @@ def _size(layout: Layout, budgets: list[int] | None) -> None:
     left, right, height = own.left.copy(), own.right.copy(), own.height.copy()
     layout.left, layout.right, layout.height = left, right, height
     gap = m.gap
-    for position in range(len(blocks) - 1, -1, -1):
+    for position in reversed(structure.composites):
         block = blocks[position]
-        if not block.ways or (fold is not None and block.depth >= fold):
+        if fold is not None and block.depth >= fold:
             continue
         sides = []
         for way in block.ways:
@@ -165,16 +165,16 @@ def _place(layout: Layout) -> None:
     layout.total_left = max(layout.left[one] for one in root)
     layout.width = layout.total_left + max(layout.right[one] for one in root)
     layout.total_height = _stack(layout, root, layout.total_left, 0)
-    for position, block in enumerate(structure.blocks):
-        top = layout.top[position]
-        if top is None or not block.ways:
+    for position in structure.composites:
+        block, top = structure.blocks[position], layout.top[position]
+        if top is None:
             continue
         below = top + layout.extents.height[position]
         fork = layout.forks.get(position)
         if fork is not None:
             for number, way in enumerate(block.ways):
                 if way.blocks:
-                    row = fork.rows[fork.row_of[number]]
+                    row = fork.row(number)
                     _stack(layout, way.blocks, layout.axis[position] + fork.axes[number], below + row.branch_top)
         elif position in layout.bodies:
             _stack(layout, block.ways[0].blocks, layout.axis[position], below + m.body)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from durable_core.graph.escape import one_line
 from durable_core.graph.model import Graph, GraphNode, NodeState
 from durable_core.graph.words import coming, lasting, ordinal, plural
 
@@ -118,11 +119,11 @@ def look_of(graph: Graph, node: GraphNode, *, repeats: str = "") -> Look:
     if tone == "not_taken":
         return Look(tone, "not taken", None, spoken="not taken")
     if node.type == "compensation":
-        line = _compensation_line(state)
+        line = one_line(_compensation_line(state), 200)
         badge = ordinal(state.order) if state.order else ""
         shown: Tone = "compensated" if tone == "completed" else tone
         return Look(shown, line, badge, spoken=line if tone != "completed" else f"ran, {line}")
-    line = _line(node, state, tone, detail, repeats)
+    line = one_line(_line(node, state, tone, detail, repeats), 200)
     badge = _badge(node, state, tone, repeats)
     done, going = None, 0.0
     if node.type == "foreach" and state.total:

@@ -77,18 +77,16 @@ def _fork_routes(layout: Layout, number: int) -> Iterator[Route]:
     axis, start = layout.axis[number], layout.header_bottom(number)
     left, right = axis + fork.left_lane, axis + fork.right_lane
     end = start + fork.height
-    last_row = len(fork.rows) - 1
     first_bus = start + fork.rows[0].fork_bus
     for way_number, way in enumerate(block.ways):
-        row_number = fork.row_of[way_number]
-        row = fork.rows[row_number]
+        row = fork.row(way_number)
         x = axis + fork.axes[way_number]
         into: list[Point] = [(axis, start), (axis, first_bus)]
-        if row_number:
+        if row is not fork.rows[0]:
             into += [(left, first_bus), (left, start + row.fork_bus)]
         into.append((x, start + row.fork_bus))
         out: list[Point] = [(x, start + row.join_bus)]
-        if row_number < last_row:
+        if row is not fork.rows[-1]:
             out += [(right, start + row.join_bus), (right, end)]
         out.append((axis, end))
         if not way.blocks:

@@ -5,7 +5,7 @@ Flat on purpose: three thousand nested loops are three thousand rows, and nothin
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 BlockKind = Literal["leaf", "fork", "parallel", "loop", "foreach"]
@@ -52,6 +52,12 @@ class Structure:
 
     blocks: tuple[Block, ...]
     root: tuple[int, ...]
+    composites: tuple[int, ...] = field(init=False, compare=False, repr=False)
+    """Positions of the blocks that have others inside: most of a layout's work is theirs alone."""
+
+    def __post_init__(self) -> None:
+        found = tuple(position for position, block in enumerate(self.blocks) if block.ways)
+        object.__setattr__(self, "composites", found)
 
     def exit_node(self, block: int) -> int:
         """Position of the node a block ends at: its join, else its own node."""

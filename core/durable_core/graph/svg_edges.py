@@ -153,7 +153,7 @@ class EdgePainter:
         for way_number, way in enumerate(block.ways):
             if not way.shown:
                 continue
-            bus = layout.header_bottom(position) + fork.rows[fork.row_of[way_number]].fork_bus
+            bus = layout.header_bottom(position) + fork.row(way_number).fork_bus
             x = layout.axis[position] + fork.axes[way_number]
             text = clip(one_line(way.label), room, 11)
             went = self.graph.edges[way.enter].taken

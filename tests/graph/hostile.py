@@ -1,0 +1,38 @@
+"""Names that have broken pictures elsewhere."""
+
+from __future__ import annotations
+
+NAMES = {
+    "script": "</text></svg><script>alert(1)</script>",
+    "image": "<img src=x onerror=alert(1)>",
+    "attribute": '"onmouseover=alert(1) x="',
+    "cdata": "]]>",
+    "entity": "&quot;&#x3c;",
+    "quotes": 'it\'s "quoted" `so` and \\l \\N \\',
+    "dot html": "<<b>bold</b>>",
+    "end": "end",
+    "subgraph": "subgraph x",
+    "click": 'click n0 "javascript:alert(1)"',
+    "directive": "%%{init: {'theme':'dark'}}%%",
+    "comment": "%% nothing",
+    "brackets": "[a](b){c}((d))[[e]]|f|>g]",
+    "list": "1. first",
+    "dash": "- item",
+    "hash": "#quot;#35;",
+    "semicolon": "a;b-->c",
+    "newlines": "one\ntwo\r\nthree\u2028four",
+    "markup": "[red]bold[/nope] [@click=app.quit]x[/]",
+    "ansi": "\x1b[2J\x1b]0;owned\x07red",
+    "nul": "a\x00b",
+    "surrogate": "a\udc80b\ud83d",
+    "bidi": "user\u202egnp.exe",
+    "zero width": "a\u200bb\u200dc\ufeff",
+    "emoji": "rocket 🚀 👩‍👩‍👧 é́́",
+    "wide": "注文を確認する",
+    "rtl": "תשלום دفع",
+    "blank": " ",
+    "long": "x" * 10_000,
+    "long wide": "注" * 10_000,
+    "nonchar": "a\ufffe\uffff\U0001fffe",
+    "python": "{0} {name} %s %(x)s $x",
+}

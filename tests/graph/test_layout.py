@@ -1,0 +1,161 @@
+"""The layout: nothing overlaps, nothing crosses, widths are kept, and it is linear and free of recursion."""
+
+from __future__ import annotations
+
+import gc
+import time
+from collections.abc import Callable
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+from durable_core.definition.model import Definition
+from durable_core.graph import build_graph
+from durable_core.graph.boxes import TextPicture
+from durable_core.graph.canvas import Viewport
+from durable_core.graph.fit import fit_pixels, pixel_extents
+from durable_core.graph.layout import lay_out
+from durable_core.graph.measure import COMPACT, FULL
+from tests.graph import flows, generated
+from tests.graph.geometry import faults
+from tests.strategies.definitions import definitions
+
+
+@pytest.mark.parametrize("seed", range(60))
+@pytest.mark.parametrize("size", [4, 15, 40])
+def test_nothing_overlaps_or_crosses_in_grown_pictures(seed: int, size: int) -> None:
+    """Cards, labels, frames and lines keep apart at every width, in full and in compact measures."""
+    graph = build_graph(generated.grow(seed, size))
+    for measures in (FULL, COMPACT):
+        extents = pixel_extents(graph.nodes, graph.structure, measures, marks=measures.compact)
+        for budget in (None, 1044, 600, 300):
+            layout = lay_out(graph.structure, extents, measures, budget=budget, marks=measures.compact)
+            assert faults(layout) == [], (seed, size, measures.compact, budget)
+
+
+@given(definitions(waits=True))
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
+def test_nothing_overlaps_or_crosses_in_any_picture(definition: Definition) -> None:
+    graph = build_graph(definition)
+    for budget in (1044, 400):
+        layout = fit_pixels(graph.nodes, graph.structure, budget)
+        assert layout is not None
+        assert faults(layout) == []
+        assert layout.width <= budget or layout.fold == 0
+
+
+@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("budget", [424, 700, 1044])
+def test_the_width_is_kept_or_the_graph_is_folded(seed: int, budget: int) -> None:
+    graph = build_graph(generated.grow(seed, 55))
+    layout = fit_pixels(graph.nodes, graph.structure, budget)
+    assert layout is not None
+    assert layout.width <= budget
+    assert faults(layout) == []
+
+
+def test_the_geometry_test_sees_faults() -> None:
+    """A layout with a card moved by half its width is wrong in several ways."""
+    graph = build_graph(flows.customer_onboarding())
+    layout = fit_pixels(graph.nodes, graph.structure, 1044)
+    assert layout is not None
+    layout.axis[5] += 90
+    layout.top[3] = layout.top[4]
+    layout.axis[3] = layout.axis[4] + 40
+    found = " ".join(faults(layout))
+    assert "overlaps" in found and "passes" in found
+
+
+def test_branches_that_do_not_fit_wrap_into_balanced_rows() -> None:
+    branches = [[flows.step(f"s{n}")] for n in range(8)]
+    graph = build_graph(flows.define("wide", flows.parallel("p", *branches)))
+    layout = fit_pixels(graph.nodes, graph.structure, 1044)
+    assert layout is not None
+    (fork,) = layout.forks.values()
+    assert [(row.first, row.last) for row in fork.rows] == [(0, 3), (4, 7)]
+    assert fork.rows[1].fork_bus - fork.rows[0].join_bus == FULL.rows
+
+
+def test_order_fulfilment_stands_where_the_reference_has_it() -> None:
+    """The reference picture is 4 px wider (frames padded by 18); everything else is the same to the pixel."""
+    graph = build_graph(flows.order_fulfilment())
+    places = {node.id: (node.position.x, node.position.y) for node in graph.nodes}
+    assert places["validate_order"] == (502, 184)
+    assert places["reserve_stock:compensation"] == (684, 264)
+    assert places["manager_approval"] == (398, 448)
+    assert places["verify_payment"] == (606, 448)
+    assert places["check_value:join"] == (502, 488)
+    assert places["customs_form"] == (376, 712)
+    assert places["ask_carrier"] == (600, 796)
+    assert places["send_receipt"] == (852, 712)
+    assert places["__end__"] == (502, 1170)
+
+
+def test_a_lone_branch_is_straight_and_an_empty_one_needs_little_room() -> None:
+    graph = build_graph(flows.define("one", flows.decide("d", {"yes": [flows.step("s")], "no": []})))
+    layout = fit_pixels(graph.nodes, graph.structure, 1044)
+    assert layout is not None
+    (fork,) = layout.forks.values()
+    assert fork.axes == [0, 88 + FULL.between // 2 + FULL.empty]
+
+
+def test_a_size_depends_on_structure_only() -> None:
+    from durable_core.graph import overlay_facts
+    from tests.graph import runs
+
+    plain = build_graph(flows.order_fulfilment())
+    for facts in (runs.during(), runs.failed()):
+        drawn = overlay_facts(plain, facts)
+        assert [node.position for node in drawn.nodes] == [node.position for node in plain.nodes]
+        assert TextPicture(drawn).layout.top == TextPicture(plain).layout.top
+        assert drawn.to_svg()[:80] == plain.to_svg()[:80]
+
+
+def test_three_thousand_nested_loops_are_no_matter_of_recursion() -> None:
+    graph = build_graph(generated.deep(3000))
+    assert len(graph.groups) == 3000
+    assert graph.to_svg().startswith("<svg")
+    assert "inmost" in graph.to_dot()
+    assert graph.to_mermaid().count("subgraph") == 3000
+    for text in (graph.to_cytoscape(), graph.to_json(), graph.to_text(100)):
+        assert "loop_1" in text
+    assert graph.to_networkx().number_of_nodes() == len(graph.nodes)
+    assert len(TextPicture(graph).paint(Viewport(3000, 6000, 80, 30))) == 30
+
+
+def test_what_is_too_large_folds_and_then_becomes_a_table() -> None:
+    graph = build_graph(generated.mixed(200))
+    assert " of 200 nodes shown" in graph.to_svg()
+    huge = build_graph(generated.flat(2000))
+    assert fit_pixels(huge.nodes, huge.structure, 1044) is None
+    assert "300 of 2000 nodes shown" in huge.to_svg()
+    many = build_graph(generated.mixed(600))
+    layout = fit_pixels(many.nodes, many.structure, 1044)
+    assert layout is None or layout.fold == 1
+
+
+def _seconds(work: Callable[[], object], tries: int) -> float:
+    spent = []
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(tries):
+            begun = time.process_time()
+            work()
+            spent.append(time.process_time() - begun)
+    finally:
+        gc.enable()
+    return min(spent)
+
+
+@pytest.mark.slow
+def test_the_layout_is_linear() -> None:
+    """A hundred times as many nodes take no more than caches cost; 200 with one screen of text take under 2 ms."""
+    small, large = build_graph(generated.mixed(200)), build_graph(generated.mixed(20_000))
+
+    def picture() -> None:
+        TextPicture(small).paint(Viewport(0, 100, 84, 36))
+
+    assert _seconds(picture, 200) < 0.002
+    one = _seconds(lambda: TextPicture(small), 100)
+    assert _seconds(lambda: TextPicture(large), 5) < 200 * one

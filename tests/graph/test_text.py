@@ -1,0 +1,93 @@
+"""Text pictures: exact widths, any part equal to the same part of the whole, states in words."""
+
+from __future__ import annotations
+
+import pytest
+
+from durable_core.graph import build_graph, overlay_facts
+from durable_core.graph.boxes import TextPicture
+from durable_core.graph.canvas import Segment, Viewport
+from durable_core.graph.measure import cell_width
+from tests.graph import flows, generated, runs
+
+
+def cells(rows: list[list[Segment]]) -> list[list[tuple[str, str]]]:
+    """One (character, style) per column; the second half of a wide character is empty."""
+    found = []
+    for row in rows:
+        line: list[tuple[str, str]] = []
+        for text, style in row:
+            for character in text:
+                wide = cell_width(character)
+                if wide == 0 and line:
+                    line[-1] = (line[-1][0] + character, style)
+                line.extend([(character, style), ("", style)][:wide])
+        found.append(line)
+    return found
+
+
+def cropped(whole: list[list[tuple[str, str]]], view: Viewport) -> list[list[tuple[str, str]]]:
+    found = []
+    for y in range(view.y, view.y + view.height):
+        line = whole[y] if 0 <= y < len(whole) else []
+        found.append([line[x] if 0 <= x < len(line) else (" ", "") for x in range(view.x, view.x + view.width)])
+    return found
+
+
+@pytest.mark.parametrize("seed", range(25))
+@pytest.mark.parametrize("ascii", [False, True])
+def test_a_part_is_painted_as_it_is_in_the_whole(seed: int, ascii: bool) -> None:
+    """paint(viewport) == crop(full paint)."""
+    picture = TextPicture(build_graph(generated.grow(seed, 25)), ascii=ascii)
+    whole = cells(picture.paint())
+    assert len(whole) == picture.height
+    assert {len(row) for row in whole} == {picture.width}
+    for x, y, wide, high in ((0, 0, 30, 10), (13, 7, 40, 21), (picture.width - 5, picture.height - 6, 20, 20)):
+        view = Viewport(x, y, wide, high)
+        assert cells(picture.paint(view)) == cropped(whole, view)
+
+
+@pytest.mark.parametrize("seed", range(25))
+@pytest.mark.parametrize("width", [30, 60, 100])
+def test_lines_keep_to_the_width(seed: int, width: int) -> None:
+    text = build_graph(generated.grow(seed, 30)).to_text(width)
+    assert max(cell_width(line) for line in text.splitlines()) <= width
+
+
+def test_everything_that_fits_is_named() -> None:
+    graph = build_graph(flows.customer_onboarding())
+    text = graph.to_text()
+    for node in graph.nodes:
+        if node.type not in ("join", "compensation"):
+            assert node.label in text
+    assert {"business", "no", "yes", "enterprise"} <= set(text.replace("│", " ").split())
+
+
+def test_ascii_pictures_are_ascii() -> None:
+    graph = overlay_facts(build_graph(flows.order_fulfilment()), runs.during())
+    assert graph.to_text(ascii=True).isascii()
+
+
+def test_states_are_glyphs_and_words() -> None:
+    text = overlay_facts(build_graph(flows.order_fulfilment()), runs.during()).to_text()
+    for words in ("✔ validate_order", "⊘ manager_approval", "◐ pick_items", "37/50", "needs you", "try 2/5", "×3"):
+        assert words in text
+
+
+def test_the_mouse_finds_the_box_under_it_and_the_cursor_doubles_its_border() -> None:
+    picture = TextPicture(build_graph(flows.order_fulfilment()))
+    for node in picture.graph.nodes:
+        box = picture.box_of(node.id)
+        if box is not None:
+            assert picture.node_at(box.x + box.width - 1, box.y) == node.id
+    assert picture.node_at(0, 0) is None
+    rows = ["".join(text for text, _ in row) for row in picture.paint(cursor="charge_card")]
+    assert sum("╔" in row for row in rows) == 1
+
+
+def test_folding_shows_how_many_are_inside() -> None:
+    picture = TextPicture(build_graph(flows.order_fulfilment()), fold=0)
+    text = "\n".join("".join(piece for piece, _ in row) for row in picture.paint())
+    assert "9 inside" in text
+    assert "ask_carrier" not in text
+    assert picture.box_of("ask_carrier") is None
