@@ -19,26 +19,48 @@ from durable_core.errors import DefinitionError
 ENVIRONMENT: Final = "DURABLE_FAILPOINTS"
 
 POINTS: Final = (
+    # start: before the transaction, before its COMMIT, after it
     "before_start",
+    "inside_start",
     "after_start",
+    # claim; between after_claim and after_mark the tokens are held and their executions not yet running
     "before_claim",
+    "inside_claim",
     "after_claim",
+    "after_mark",
+    # a body, and its record on the fast path
     "before_body",
     "after_body",
     "before_record",
-    "after_record",
     "inside_record",
+    "after_record",
+    # records under the execution's lock: what they are, before COMMIT and after it
+    "inside_fork",
+    "after_fork",
+    "before_join",
+    "inside_join",
+    "after_join",
+    "inside_retry",
+    "after_retry",
     "inside_settle",
+    "after_settle",
+    # a handler, its record before COMMIT, and after it
     "before_compensation",
     "after_compensation",
-    "before_join",
-    "after_join",
+    "inside_compensation",
+    "compensation_recorded",
+    # cancel, pause, resume, retry
     "before_control",
+    "inside_control",
     "after_control",
     "before_takeover",
+    "inside_takeover",
     "after_takeover",
     "before_heartbeat",
+    "after_heartbeat",
     "before_stop",
+    "before_hand_back",
+    "after_stop",
 )
 
 _lock = threading.Lock()
@@ -59,6 +81,14 @@ def _arm(text: str) -> dict[str, tuple[str, int]]:
 
 
 _armed.update(_arm(os.environ.get(ENVIRONMENT, "")))
+
+
+def arm(text: str) -> None:
+    """Switch points on in this process, in place of those that were."""
+    chosen = _arm(text)
+    with _lock:
+        _armed.clear()
+        _armed.update(chosen)
 
 
 def failpoint(name: str, where: str = "") -> None:
