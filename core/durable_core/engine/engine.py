@@ -11,6 +11,7 @@ from typing import Any, Self
 
 from durable_core.bus.local import LocalBus
 from durable_core.bus.messages import Message
+from durable_core.capture import CaptureOptions
 from durable_core.clock import SYSTEM_CLOCK, Clock, to_us
 from durable_core.codec import decode, encode
 from durable_core.dsl.registry import registry
@@ -20,6 +21,7 @@ from durable_core.engine.waiters import Waiters
 from durable_core.durations import to_seconds
 from durable_core.errors import ExecutionFailed, InvalidStateError
 from durable_core.executor import control
+from durable_core.executor.captured import Capture
 from durable_core.executor.definitions import Definitions
 from durable_core.executor.settlement import Settled
 from durable_core.executor.start import Beginning, Begun, StartUnit
@@ -48,7 +50,10 @@ class Engine:
         lease: float | timedelta = DEFAULT_LEASE,
         clock: Clock = SYSTEM_CLOCK,
         name: str | None = None,
+        log_level: int | str = "INFO",
+        passthrough: bool = True,
     ) -> None:
+        capture = CaptureOptions(log_level=log_level, passthrough=passthrough, clock=clock)
         self.clock = clock
         self.database = open_database(url, clock=clock)
         self.committer = Committer(self.database)
@@ -56,6 +61,7 @@ class Engine:
         self.bus = LocalBus()
         self.waiters = Waiters(self.bus)
         self._waits = Waits(self.committer, clock, self.definitions, self._cancel_child)
+        self._capture = Capture(self.committer, capture)
         self._own_worker = worker
         seconds = lease.total_seconds() if isinstance(lease, timedelta) else float(lease)
         self._options = WorkerOptions(queues=dict(queues or DEFAULT_QUEUES), lease=seconds, name=name)
@@ -90,7 +96,9 @@ class Engine:
         options = self._options
         if queues is not None or name is not None:
             options = WorkerOptions(queues=dict(queues or options.queues), lease=options.lease, name=name or options.name)
-        worker = Worker(self.committer, self.definitions, self.clock, self.bus, self._waits, options)
+        worker = Worker(
+            self.committer, self.definitions, self.clock, self.bus, self._waits, self._capture, options
+        )
         worker.start()
         self._workers.append(worker)
         return worker

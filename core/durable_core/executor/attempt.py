@@ -29,6 +29,7 @@ from durable_core.errors import (
     SerializationError,
     StepTimeoutError,
 )
+from durable_core.executor.captured import Capture
 from durable_core.executor.claim import Claim
 from durable_core.executor.contexts import body_context, info_of, invoke
 from durable_core.executor.isolation import run_isolated
@@ -70,9 +71,10 @@ class Gate:
 class Attempts:
     """Runs bodies of one worker."""
 
-    def __init__(self, timers: Timers, waiting: Waiting) -> None:
+    def __init__(self, timers: Timers, waiting: Waiting, capture: Capture) -> None:
         self.timers = timers
         self.waiting = waiting
+        self.capture = capture
         self.on_expired: Callable[[Claim, Node, Outcome, int], None] | None = None
         self.on_abandoned_end: Callable[[Claim], None] | None = None
 
@@ -105,13 +107,19 @@ class Attempts:
         services = self.waiting.services(claim, node)
         context = body_context(claim, node, services)
         token = inside_body.set(True)
+        scope = self.capture.scope(claim, node, claim.token)
         try:
-            value = invoke(claim, node, context)
+            with scope:
+                value = invoke(claim, node, context)
             return self.waiting.outcome(services, None) or finished(claim, node, context, value)
         except BaseException as error:
             return self._broke(claim, node, error, services)
         finally:
             inside_body.reset(token)
+            if claim.abandoned:
+                scope.discard()
+            else:
+                claim.lines += scope.drain()
 
     def _expire(self, claim: Claim, node: WorkNode, gate: Gate, started_at: int) -> None:
         if not gate.close():
@@ -138,6 +146,8 @@ class Attempts:
             loop.call_soon_threadsafe(task.cancel)
 
         claim.interrupt = interrupt
+        scope = self.capture.scope(claim, node, claim.token)
+        scope.__enter__()
         try:
             if claim.stopped:
                 return Interrupted()
@@ -161,7 +171,9 @@ class Attempts:
             return self._broke(claim, node, error, services)
         finally:
             claim.interrupt = None
+            scope.__exit__(None, None, None)
             inside_body.reset(token)
+            claim.lines += scope.drain()
 
     # --- outcomes --------------------------------------------------------------------------------------------------
 

@@ -60,6 +60,10 @@ class Claim:
     """Asked to stop; a body sees it as `ctx.cancelled`."""
     abandoned: bool = False
     """Its body went over the timeout and still runs in its thread; what it returns is thrown away."""
+    capture: Any = field(default=None, repr=False)
+    """Captures what functions of the context print and log (`captured.Capture`)."""
+    lines: list[Any] = field(default_factory=list)
+    """Captured lines that go to the store with the next record."""
     interrupt: Any = field(default=None, repr=False)
     """How to stop the body that runs now, if it can be stopped."""
     parent_execution: str | None = None

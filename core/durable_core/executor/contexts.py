@@ -100,7 +100,15 @@ def evaluate(
     if source is not None and source.kind == "constant":
         return decode(source.value)
     bound = claim.workflow.bound(node.path, role)
-    return bound.invoke(context, **item_arguments(claim, context)) if claim.items else bound.invoke(context)
+    arguments = item_arguments(claim, context) if claim.items else {}
+    if claim.capture is None:
+        return bound.invoke(context, **arguments)
+    scope = claim.capture.scope(claim, node, token)
+    try:
+        with scope:
+            return bound.invoke(context, **arguments)
+    finally:
+        claim.lines += scope.drain()
 
 
 def final_output(claim: Claim, source: Source) -> Any:

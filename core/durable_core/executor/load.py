@@ -38,8 +38,11 @@ class Fork:
 class Loader:
     """Builds claims; keeps what branches share, so that a foreach of n items does not cost n squared."""
 
-    def __init__(self, definition_of: Callable[[Transaction, str, str], tuple[Workflow, Definition]]) -> None:
+    def __init__(
+        self, definition_of: Callable[[Transaction, str, str], tuple[Workflow, Definition]], capture: Any = None
+    ) -> None:
         self._definition_of = definition_of
+        self._capture = capture
         self._forks: OrderedDict[tuple[str, str], Fork] = OrderedDict()
 
     def load(self, tx: Transaction, ids: Iterable[str]) -> list[Claim]:
@@ -93,6 +96,7 @@ class Loader:
             items=_items(fork, token),
             rows_since=since,
             parent_execution=parent_execution,
+            capture=self._capture,
             revision=revision,
         )
 

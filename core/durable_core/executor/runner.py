@@ -13,6 +13,7 @@ from durable_core.clock import SYSTEM_CLOCK
 from durable_core.definition.nodes import Node, WorkNode
 from durable_core.errors import FencedError, StoreError
 from durable_core.executor.attempt import Attempts
+from durable_core.executor.captured import LinesUnit
 from durable_core.executor.claim import CHANGES_INTERVAL, Claim
 from durable_core.executor.compensate import CompensateUnit, Compensation, plan_compensation
 from durable_core.executor.fold import plan_arrival, plan_outcome
@@ -150,8 +151,9 @@ class Runner:
             log.exception("execution %s: internal error", claim.execution_id)
             unit = self._unit(_broken(claim, error))
         unit.then = self.recorded
-        self._finished.append(unit)
-        if len(self._finished) == 1:
+        first = not self._finished
+        self._finished.extend(with_lines(unit))
+        if first:
             # whatever else finishes in this turn of the loop shares the commit
             self.loop.soon(self._flush)
 
@@ -161,7 +163,8 @@ class Runner:
         if self.around.committer.submit(units):
             failpoint("after_record")
             for unit in units:
-                self.recorded(unit)
+                if unit.then is not None:
+                    self.recorded(unit)
 
     # --- recording -------------------------------------------------------------------------------------------------
 
@@ -169,7 +172,7 @@ class Runner:
         """Bring a record to the store; returns what this thread goes on with, or None when others will."""
         unit.then = self.recorded
         failpoint("before_record")
-        if self.around.committer.submit((unit,)):
+        if self.around.committer.submit(with_lines(unit)):
             failpoint("after_record")
             return self._after(unit)
         return None
@@ -273,6 +276,15 @@ class Runner:
     def close(self) -> None:
         self.slots.close()
         self.loop.close()
+
+
+def with_lines(unit: Any) -> tuple[Unit, ...]:
+    """The record, after the captured lines that belong to it."""
+    claim = unit.plan.claim
+    if not claim.lines:
+        return (unit,)
+    lines, claim.lines = claim.lines, []
+    return (LinesUnit(claim, lines), unit)
 
 
 def begun(claim: Claim) -> int:

@@ -11,11 +11,13 @@ from dataclasses import dataclass
 from functools import partial
 
 from durable_core.bus.local import LocalBus
+from durable_core.capture import HOOKS
 from durable_core.clock import Clock
 from durable_core.codec import dump_tree
 from durable_core.dsl.registry import registry
 from durable_core.errors import StoreError
 from durable_core.executor.attempt import Attempts, Waiting
+from durable_core.executor.captured import Capture
 from durable_core.executor.claim import Claim
 from durable_core.executor.deadlines import expire_deadlines
 from durable_core.executor.definitions import Definitions
@@ -66,6 +68,7 @@ class Worker:
         clock: Clock,
         bus: LocalBus,
         waiting: Waiting,
+        capture: Capture,
         options: WorkerOptions,
     ) -> None:
         self.id = new_id("w")
@@ -77,10 +80,10 @@ class Worker:
         self.bus = bus
         self.lease_us = int(options.lease * 1_000_000)
         self.timers = Timers()
-        self.attempts = Attempts(self.timers, waiting)
+        self.attempts = Attempts(self.timers, waiting, capture)
         self.attempts.on_expired = self._expired
         self.attempts.on_abandoned_end = self._abandoned_end
-        self.loader = Loader(definitions.for_claim)
+        self.loader = Loader(definitions.for_claim, capture)
         self.held: dict[str, Claim] = {}
         self.abandoned: dict[int, Claim] = {}
         self._taken: dict[str, int] = dict.fromkeys(options.queues, 0)
@@ -133,6 +136,7 @@ class Worker:
                 },
             )
 
+        HOOKS.acquire()
         self.committer.run(announce)
         self._lease_deadline = self.clock.monotonic() + self.options.lease
         self._sweep()
@@ -167,6 +171,7 @@ class Worker:
             log.warning("worker %s could not say goodbye: %s", self.id, error)
         failpoint("after_stop", self.id)
         self.timers.close()
+        HOOKS.release()
         if self._process_lock is not None:
             self._process_lock.release()
 

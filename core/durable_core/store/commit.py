@@ -152,20 +152,16 @@ class Committer:
         return group
 
     def _write_all(self, tx: Transaction, group: Sequence[Unit]) -> None:
-        rest = group
-        if tx.dialect == "postgres":
-            alike: dict[Callable[[Transaction, Sequence[Any]], None], list[Unit]] = {}
-            rest = []
-            for unit in group:
-                writer = unit.group_writer()
-                if writer is None:
-                    rest.append(unit)
-                else:
-                    alike.setdefault(writer, []).append(unit)
-            for writer, units in alike.items():
-                writer(tx, units)
-        for unit in rest:
-            self._write(tx, unit)
+        alike: dict[Callable[[Transaction, Sequence[Any]], None], list[Unit]] = {}
+        for unit in group:
+            writer = unit.group_writer() if tx.dialect == "postgres" else None
+            if writer is None:
+                self._write(tx, unit)
+            else:
+                alike.setdefault(writer, []).append(unit)
+        # last, so that what a group leaves behind (a finished token) is still there for the units beside it
+        for writer, units in alike.items():
+            writer(tx, units)
 
     def _write(self, tx: Transaction, unit: Unit) -> None:
         if unit.safe:  # an error ends the transaction; `_one_by_one` then finds out whose it was

@@ -238,6 +238,12 @@ FORGIVE_COMPENSATIONS: Final = """
 UPDATE steps SET compensate = 0 WHERE execution_id = :execution AND type = 'compensation' AND status = 'failed'
 AND compensate = 2"""
 
+INSERT_LINE: Final = """
+INSERT INTO logs (execution_id, path, step, iteration, attempt, pass_number, seq, at, level, source, logger, message,
+    metadata)
+VALUES (:execution_id, :path, :step, :iteration, :attempt, :pass_number, :seq, :at, :level, :source, :logger, :message,
+    :metadata)"""
+
 # --- journal ------------------------------------------------------------------------------------------------------
 
 INSERT_JOURNAL: Final = """

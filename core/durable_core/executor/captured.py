@@ -1,0 +1,104 @@
+"""Captured lines on their way to the store: live ones by themselves, the last ones with the attempt's record."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from durable_core.capture import AttemptIdentity, CaptureOptions, CaptureScope, LogLine
+from durable_core.capture.options import level_number
+from durable_core.codec import dumps
+from durable_core.definition.nodes import Node, WorkNode
+from durable_core.definition.state import Token
+from durable_core.executor.claim import Claim
+from durable_core.ids import iteration_key
+from durable_core.store import statements as sql
+from durable_core.store.commit import Committer, Unit
+from durable_core.store.transaction import Transaction
+
+
+class LinesUnit(Unit):
+    """Writes lines of one claim, unless its lease was lost (S-3)."""
+
+    __slots__ = ("claim", "lines")
+    safe: ClassVar[bool] = True
+
+    def __init__(self, claim: Claim, lines: Sequence[LogLine]) -> None:
+        super().__init__()
+        self.claim = claim
+        self.lines = lines
+
+    def write(self, tx: Transaction) -> bool:
+        if tx.fetch_one(sql.HOLDING, {"id": self.claim.token_id, "fence": self.claim.fence}) is None:
+            return False
+        tx.execute_many(sql.INSERT_LINE, [line_row(line) for line in self.lines])
+        return True
+
+
+def line_row(line: LogLine) -> dict[str, object]:
+    return {
+        "execution_id": line.execution_id,
+        "path": line.path,
+        "step": line.step,
+        "iteration": line.iteration,
+        "attempt": line.attempt,
+        "pass_number": line.pass_number,
+        "seq": line.seq,
+        "at": line.at_us,
+        "level": line.level,
+        "source": line.source,
+        "logger": line.logger,
+        "message": line.message,
+        "metadata": dumps(dict(line.metadata)) if line.metadata else None,
+    }
+
+
+class ClaimSink:
+    """Where the lines of one claim go while its body still runs."""
+
+    __slots__ = ("claim", "committer")
+
+    def __init__(self, committer: Committer, claim: Claim) -> None:
+        self.committer = committer
+        self.claim = claim
+
+    def write(self, batch: list[LogLine], /) -> None:
+        self.committer.commit(LinesUnit(self.claim, batch))
+
+
+class Capture:
+    """Opens a capture scope for each pass of a body, and for each function of the context."""
+
+    def __init__(self, committer: Committer, options: CaptureOptions) -> None:
+        self.committer = committer
+        self.options = options
+        self._by_level: dict[str, CaptureOptions] = {}
+
+    def scope(self, claim: Claim, node: Node, token: Token) -> CaptureScope:
+        options = self.options
+        if isinstance(node, WorkNode) and node.log_level is not None:
+            options = self._options_for(node.log_level)
+        identity = AttemptIdentity(
+            execution_id=claim.execution_id,
+            token=claim.token_id,
+            path=node.path,
+            step=node.name,
+            iteration=iteration_key(token.iterations) if token.iterations else "",
+            attempt=claim.attempt,
+            pass_number=claim.pass_number,
+            workflow=claim.definition.name,
+        )
+        return CaptureScope(identity, ClaimSink(self.committer, claim), options)
+
+    def _options_for(self, level: str) -> CaptureOptions:
+        found = self._by_level.get(level)
+        if found is None:
+            base = self.options
+            found = self._by_level[level] = CaptureOptions(
+                log_level=level_number(level),
+                passthrough=base.passthrough,
+                enabled=base.enabled,
+                masker=base.masker,
+                clock=base.clock,
+            )
+        return found
