@@ -12,6 +12,7 @@ from durable_core.graph.model import Graph, GraphNode
 
 def to_cytoscape(graph: Graph) -> str:
     """The graph as Cytoscape.js JSON, the `.cyjs` form: ``cytoscape({elements: parsed.elements})`` draws it."""
+    ids = _ids(graph)
     nodes: list[dict[str, Any]] = [
         {
             "data": {
@@ -24,13 +25,13 @@ def to_cytoscape(graph: Graph) -> str:
         }
         for group in graph.groups
     ]
-    nodes.extend(_node(graph, node) for node in graph.nodes)
+    nodes.extend(_node(graph, node, ids[node.id]) for node in graph.nodes)
     edges = [
         {
             "data": {
                 "id": f"e{number}",
-                "source": edge.source,
-                "target": edge.target,
+                "source": ids[edge.source],
+                "target": ids[edge.target],
                 "type": edge.type,
                 **({"label": one_line(edge.label)} if edge.label else {}),
                 **({"taken": edge.taken} if edge.taken is not None else {}),
@@ -49,9 +50,21 @@ def to_cytoscape(graph: Graph) -> str:
     return json.dumps(document, indent=1) + "\n"
 
 
-def _node(graph: Graph, node: GraphNode) -> dict[str, Any]:
+def _ids(graph: Graph) -> dict[str, str]:
+    """Ids as they are; one without a visible character, which Cytoscape refuses, becomes `node-<n>`."""
+    ids = {node.id: node.id for node in graph.nodes}
+    for number, id_ in enumerate(ids):
+        if not one_line(id_).strip():
+            name = f"node-{number}"
+            while name in ids:
+                name += "_"
+            ids[id_] = name
+    return ids
+
+
+def _node(graph: Graph, node: GraphNode, id_: str) -> dict[str, Any]:
     data: dict[str, Any] = {
-        "id": node.id,
+        "id": id_,
         "label": node.label if node.type != "join" else "",
         "type": node.type,
         "path": node.path,
