@@ -8,6 +8,7 @@ from durable_core.graph import build_graph, overlay_facts
 from durable_core.graph.boxes import TextPicture
 from durable_core.graph.canvas import Segment, Viewport
 from durable_core.graph.measure import cell_width
+from durable_core.graph.rail import rail
 from tests.graph import flows, generated, runs
 
 
@@ -91,3 +92,19 @@ def test_folding_shows_how_many_are_inside() -> None:
     assert "9 inside" in text
     assert "ask_carrier" not in text
     assert picture.box_of("ask_carrier") is None
+
+
+def test_the_rail_has_one_row_a_node_in_written_order() -> None:
+    graph = overlay_facts(build_graph(flows.order_fulfilment()), runs.during())
+    rows = rail(graph)
+    named = [row.node for row in rows if row.node]
+    wanted = [node.id for node in graph.nodes if node.type not in ("start", "end", "join", "compensation")]
+    assert named == wanted
+    lines = ["".join(text for text, _ in row.segments()) for row in rows]
+    assert "│ ◷ ◷ cool_down" not in lines
+    assert any(line.startswith("◐ ∥ fulfil  0/4") for line in lines)
+    assert any("✔ reserve_stock  1.1 s  ↶ release_stock" in line for line in lines)
+    assert "├─ medium_value" in lines and "╰─ standard (nothing to do)" in lines
+    assert len(rail(graph, fold=0)) == 7
+    assert all("".join(text for text, _ in row.segments(ascii=True)) for row in rail(graph, ascii=True))
+    assert len(rail(build_graph(generated.deep(3000)))) == 3001

@@ -58,15 +58,23 @@ def fit_pixels(nodes: Sequence[GraphNode], structure: Structure, budget: int) ->
         fold = next((depth for depth in range(len(shown) - 1, -1, -1) if shown[depth] <= SHOWN_UP_TO), 0)
         fold = None if fold == len(shown) - 1 else fold
     if count <= FULL_UP_TO:
-        extents = pixel_extents(nodes, structure, FULL, marks=False)
-        layout = lay_out(structure, extents, FULL, budget=budget)
-        if layout.width <= budget:
-            return layout
-        layout = lay_out(structure, pixel_extents(nodes, structure, FULL, marks=True), FULL, budget=budget, marks=True)
+        layout = open_layout(nodes, structure, budget)
         if layout.width <= budget:
             return layout
     extents = pixel_extents(nodes, structure, COMPACT, marks=True)
     return _fold_to(structure, extents, COMPACT, budget, fold, marks=True)
+
+
+def open_layout(nodes: Sequence[GraphNode], structure: Structure, budget: int) -> Layout:
+    """The layout with nothing folded; compensations become marks where their cards would make it too wide."""
+    if card_count(structure) > FULL_UP_TO:
+        extents = pixel_extents(nodes, structure, COMPACT, marks=True)
+        return lay_out(structure, extents, COMPACT, budget=budget, marks=True)
+    layout = lay_out(structure, pixel_extents(nodes, structure, FULL, marks=False), FULL, budget=budget)
+    if layout.width <= budget:
+        return layout
+    extents = pixel_extents(nodes, structure, FULL, marks=True)
+    return lay_out(structure, extents, FULL, budget=budget, marks=True)
 
 
 def fit_cells(nodes: Sequence[GraphNode], structure: Structure, budget: int | None, fold: int | None) -> Layout:

@@ -231,6 +231,11 @@ def counts(graph: Graph) -> list[tuple[Tone, int]]:
     return [(tone, found[tone]) for tone in HEADER_ORDER if tone in found]
 
 
+def counted(tone: Tone, count: int) -> str:
+    """What so many nodes do: ``1 needs you``, ``2 need you``."""
+    return "need you" if tone == "needs_you" and count != 1 else COUNTED[tone]
+
+
 def status_line(graph: Graph) -> str:
     """The execution's status with its duration: ``running 1 min 17 s``, ``failed, compensated · 27 min``."""
     status = str(graph.metadata.get("status", ""))

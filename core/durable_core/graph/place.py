@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from durable_core.graph.fit import FULL_UP_TO, card_count, pixel_extents
-from durable_core.graph.layout import lay_out
-from durable_core.graph.measure import COMPACT, FULL
+from durable_core.graph.fit import open_layout
 from durable_core.graph.model import GraphNode, Position, Size
 from durable_core.graph.structure import Structure
 
@@ -18,9 +16,8 @@ BAND_GAP = 24
 
 def place_nodes(nodes: Sequence[GraphNode], structure: Structure) -> tuple[GraphNode, ...]:
     """The nodes with their places in the unfolded picture at its default width."""
-    m = FULL if card_count(structure) <= FULL_UP_TO else COMPACT
-    extents = pixel_extents(nodes, structure, m, marks=m.compact)
-    layout = lay_out(structure, extents, m, budget=1100 - 2 * MARGIN, marks=m.compact)
+    layout = open_layout(nodes, structure, 1100 - 2 * MARGIN)
+    m, extents = layout.measures, layout.extents
     layout.move(MARGIN, BAND + BAND_GAP)
     placed = list(nodes)
     for position, block in enumerate(structure.blocks):
@@ -28,9 +25,9 @@ def place_nodes(nodes: Sequence[GraphNode], structure: Structure) -> tuple[Graph
         wide, high = 2 * extents.left[position], extents.height[position]
         placed[block.node] = replace(placed[block.node], position=Position(axis, top + high / 2), size=Size(wide, high))
         if block.compensation >= 0:
-            across, tall = (16, 16) if m.compact else m.compensation
-            x = axis + wide / 2 - 22 if m.compact else axis + wide / 2 + m.compensation_gap + across / 2
-            y = top + high if m.compact else top + high / 2
+            across, tall = (16, 16) if layout.marks else m.compensation
+            x = axis + wide / 2 - 22 if layout.marks else axis + wide / 2 + m.compensation_gap + across / 2
+            y = top + high if layout.marks else top + high / 2
             placed[block.compensation] = replace(
                 placed[block.compensation], position=Position(x, y), size=Size(across, tall)
             )

@@ -261,6 +261,10 @@ def _badge(ink: Paint, kind: str, look: Look, spot: Spot) -> str:
     x = spot.x + spot.width - inset - wide
     # the line comes in on the axis: the badge keeps away from it, and may stick out a little for that
     furthest = spot.x + spot.width - 8 + 18 - wide
+    if furthest < spot.axis + 9:
+        text, wide = "", badge_width("", high)  # no room for the word: the shape and the label still say it
+        x = spot.x + spot.width - inset - wide
+        furthest = x
     x = min(max(x, spot.axis + 10), max(furthest, x))
     y = spot.y - (1 if spot.compact else 2) - high / 2
     return badge(ink, look.tone, text, x, y, high)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from durable_core.graph.escape import xml
-from durable_core.graph.look import COUNTED, contents, counts, status_line, status_tone
+from durable_core.graph.look import contents, counted, counts, status_line, status_tone
 from durable_core.graph.measure import clip, text_width
 from durable_core.graph.model import Graph
 from durable_core.graph.svg_badge import badge, badge_width
@@ -46,7 +46,7 @@ def _counts(ink: Paint, graph: Graph, width: int, shown: str) -> str:
     x = 28.0
     parts = []
     for tone, count in counts(graph):
-        text = f"{count} {COUNTED[tone]}"
+        text = f"{count} {counted(tone, count)}"
         wide = 24 + text_width(text, 12)
         if x + wide > width - 28:
             break
