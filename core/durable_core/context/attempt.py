@@ -11,9 +11,9 @@ from durable_core.ids import iteration_key
 __all__ = ["AttemptInfo", "ContextServices"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)  # one is made for every attempt, and frozen ones take three times as long
 class AttemptInfo:
-    """The facts of one attempt; ``item``, ``input`` and ``output`` are encoded."""
+    """The facts of one attempt, which nobody changes; ``item``, ``input`` and ``output`` are encoded."""
 
     execution_id: str = ""
     workflow: str = ""

@@ -16,7 +16,12 @@ from durable_core.clock import SYSTEM_CLOCK, Clock, to_us
 from durable_core.codec import decode, encode
 from durable_core.dsl.registry import registry
 from durable_core.dsl.workflow import Workflow
+from durable_core.engine import reading
+from durable_core.engine.cleanup import cleanup
+from durable_core.engine.doctor import Check, doctor
 from durable_core.engine.execution import Execution
+from durable_core.engine.queues import Queues
+from durable_core.engine.verify import Finding, verify
 from durable_core.engine.waiters import Waiters
 from durable_core.durations import to_seconds
 from durable_core.errors import ExecutionFailed, InvalidStateError
@@ -29,6 +34,7 @@ from durable_core.executor.worker import DEFAULT_LEASE, Worker, WorkerOptions
 from durable_core.failpoints import failpoint
 from durable_core.ids import check_id, new_execution_id
 from durable_core.query import executions as queries
+from durable_core.query.entry import Entry
 from durable_core.store.commit import Committer
 from durable_core.store.database import open_database
 from durable_core.wait import events, inputs
@@ -153,11 +159,11 @@ class Engine:
         if begun.new:
             self.definitions.remembered(chosen.definition)
             if begun.claimed and worker is not None:
-                worker.take_begun(begun.execution_id)
+                worker.take_begun(chosen, beginning, begun)
             else:
                 for each in self._workers:
                     each.wake()
-            if not self.bus.quiet:
+            if self.bus.listens(begun.execution_id):
                 self.bus.publish(Message("started", begun.execution_id))
         return Execution(self, begun.execution_id)
 
@@ -185,6 +191,85 @@ class Engine:
         execution = Execution(self, _id(id))
         execution.record()
         return execution
+
+    def list_executions(
+        self,
+        workflow: Workflow | str | None = None,
+        status: str | Sequence[str] | None = None,
+        tag: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        search: str | None = None,
+        limit: int = reading.DEFAULT_PAGE,
+        after: str | Execution | None = None,
+        **more: Any,
+    ) -> list[Execution]:
+        """One page of executions, newest first; `after` is the last one of the page before."""
+        chosen = dict(workflow=workflow, status=status, tag=tag, since=since, until=until, search=search, **more)
+        place = None if after is None else _id(after)
+        return [Execution(self, found) for found in reading.list_ids(self, limit, place, **chosen)]
+
+    def count_executions(self, **chosen: Any) -> int:
+        """How many executions match, over all pages; the options are those of `list_executions`."""
+        return reading.count(self, **chosen)
+
+    def list_pending_inputs(
+        self,
+        workflow: Workflow | str | None = None,
+        type: str | None = None,
+        older_than: float | timedelta | None = None,
+        limit: int | None = None,
+        after: str | None = None,
+    ) -> list[Entry]:
+        """Every open question to people, longest waiting first; `after` is the `id` of the last one before."""
+        return reading.pending_inputs(self, None, workflow, type, older_than, limit, after)
+
+    def get_step_logs(self, id: str | Execution, step: str) -> list[Entry]:
+        """The captured lines of one step, given by name, id or path."""
+        return reading.logs(self, _id(id), step)
+
+    def graph(self, workflow: Workflow | str) -> Any:
+        """The graph of a registered workflow, before anything runs."""
+        return reading.workflow_graph(workflow)
+
+    def stats(self) -> dict[str, Any]:
+        """How many executions there are by status and workflow, and what waits in each queue."""
+        return reading.stats(self)
+
+    def nodes(self, *, ended: bool = False) -> list[Entry]:
+        """The workers of this store, newest first."""
+        return reading.nodes(self, ended=ended)
+
+    @property
+    def queues(self) -> Queues:
+        """The queues of this store: `list`, `pause`, `resume`."""
+        return Queues(self)
+
+    @property
+    def workers(self) -> Sequence[Worker]:
+        """The workers that this engine runs in this process."""
+        return tuple(self._workers)
+
+    # --- upkeep ----------------------------------------------------------------------------------------------------
+
+    def cleanup(
+        self, older_than: float | timedelta, status: str | Sequence[str] | None = None, dry_run: bool = False
+    ) -> int:
+        """Remove executions that ended longer ago than that; returns how many (or how many it would be)."""
+        return cleanup(self, older_than, status, dry_run)
+
+    def verify(self) -> list[Finding]:
+        """Every broken promise that the store shows; an empty list when there is none."""
+        return verify(self)
+
+    def doctor(self) -> list[Check]:
+        """What is well and what is not with the database, the disk, the workers and the clocks."""
+        return doctor(self)
+
+    def wake_workers(self) -> None:
+        """There may be work for this engine's workers."""
+        for worker in self._workers:
+            worker.wake()
 
     # --- acting ----------------------------------------------------------------------------------------------------
 

@@ -21,11 +21,10 @@ class Waiters:
         """An event that is set when the execution ends."""
         ended = threading.Event()
 
-        def hear(message: Message) -> None:
-            if message.kind == "ended":
-                ended.set()
+        def hear(_: Message) -> None:
+            ended.set()
 
-        stop = self._bus.subscribe(hear, execution_id)
+        stop = self._bus.subscribe_end(hear, execution_id)
         try:
             yield ended
         finally:

@@ -262,7 +262,7 @@ class Runner:
     # --- telling ---------------------------------------------------------------------------------------------------
 
     def _tell_step(self, plan: Plan | Compensation) -> None:
-        if self.around.bus.quiet:
+        if not self.around.bus.listens(plan.claim.execution_id):
             return
         for row in plan.rows:
             self.around.bus.publish(
@@ -270,7 +270,7 @@ class Runner:
             )
 
     def _tell(self, kind: Any, execution_id: str, revision: int = 0, status: str = "") -> None:
-        if not self.around.bus.quiet:
+        if kind == "ended" or self.around.bus.listens(execution_id):
             self.around.bus.publish(Message(kind, execution_id, revision, status=status))
 
     def close(self) -> None:

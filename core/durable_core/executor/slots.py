@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 
 from durable_core.executor.claim import Claim
+
+EAGER = 2
+"""Threads that are woken at once. More wait for a sign that those are busy: short bodies are quicker done by few
+threads that never wait for each other (the interpreter runs one at a time) than by many that do."""
+STALL_SECONDS = 0.001
+"""How long work may lie before another thread is added."""
 
 
 class Slots:
@@ -17,20 +24,48 @@ class Slots:
         self._limit = limit
         self._name = name
         self._ready: deque[Claim] = deque()
-        self._wake = threading.Condition()
+        lock = threading.Lock()
+        self._wake = threading.Condition(lock)
+        self._backlog = threading.Condition(lock)
         self._idle = 0
         self._threads = 0
+        self._taken = 0
+        self._watched = False
         self._closed = False
 
     def submit(self, claim: Claim) -> None:
         """Run a claim's work on some thread, soon."""
         with self._wake:
             self._ready.append(claim)
-            if self._idle:
-                self._wake.notify()
-            elif self._threads < self._limit and not self._closed:
-                self._threads += 1
-                threading.Thread(target=self._loop, name=f"{self._name}-{self._threads}", daemon=True).start()
+            if self._threads - self._idle < EAGER:
+                self._add()
+            elif not self._watched:
+                self._watched = True
+                threading.Thread(target=self._watch, name=f"{self._name}-watch", daemon=True).start()
+            elif len(self._ready) == 1:
+                self._backlog.notify()
+
+    def _add(self) -> None:
+        """Let one more thread look for work."""
+        if self._idle:
+            self._wake.notify()
+        elif self._threads < self._limit and not self._closed:
+            self._threads += 1
+            threading.Thread(target=self._loop, name=f"{self._name}-{self._threads}", daemon=True).start()
+
+    def _watch(self) -> None:
+        """Add threads while work lies and nobody takes it: bodies that block hold up nobody for long."""
+        while True:
+            with self._wake:
+                while not self._ready:
+                    if self._closed:
+                        return
+                    self._backlog.wait()
+                taken = self._taken
+            time.sleep(STALL_SECONDS)
+            with self._wake:
+                if self._ready and self._taken == taken:
+                    self._add()
 
     def _loop(self) -> None:
         while True:
@@ -43,6 +78,7 @@ class Slots:
                     self._wake.wait()
                     self._idle -= 1
                 claim = self._ready.popleft()
+                self._taken += 1
             self._work(claim)
 
     def close(self) -> None:
@@ -50,3 +86,4 @@ class Slots:
         with self._wake:
             self._closed = True
             self._wake.notify_all()
+            self._backlog.notify_all()

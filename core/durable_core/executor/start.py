@@ -12,7 +12,7 @@ from durable_core.definition.events import Proceed, Started
 from durable_core.definition.interpreter import apply
 from durable_core.definition.model import Definition
 from durable_core.definition.nodes import WorkNode
-from durable_core.definition.state import ROOT
+from durable_core.definition.state import ROOT, Token
 from durable_core.errors import ExecutionExistsError, LimitError
 from durable_core.executor.definitions import Definitions
 from durable_core.executor.settlement import Holder, Settlement
@@ -51,6 +51,10 @@ class Begun:
     execution_id: str
     new: bool
     claimed: bool = False
+    token: Token | None = None
+    """The first token, when it is claimed."""
+    queue: str = ""
+    home_queue: str = ""
     ready: bool = False
     next_due: int | None = None
 
@@ -148,7 +152,9 @@ def begin(tx: Transaction, beginning: Beginning, definitions: Definitions, holde
         tx.execute(sql.INSERT_TOKEN, row)
     else:
         _begin_with_fork(tx, beginning, transition, due)
-    return Begun(beginning.execution_id, True, claimed, not claimed, due)
+    return Begun(
+        beginning.execution_id, True, claimed, root if claimed else None, first_queue, queue, not claimed, due
+    )
 
 
 def _begin_with_fork(tx: Transaction, beginning: Beginning, transition: Any, due: int | None) -> None:

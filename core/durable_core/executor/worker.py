@@ -15,6 +15,7 @@ from durable_core.capture import HOOKS
 from durable_core.clock import Clock
 from durable_core.codec import dump_tree
 from durable_core.dsl.registry import registry
+from durable_core.dsl.workflow import Workflow
 from durable_core.errors import StoreError
 from durable_core.executor.attempt import Attempts, Waiting
 from durable_core.executor.captured import Capture
@@ -27,10 +28,12 @@ from durable_core.executor.oslock import ProcessLock, host_identity, lock_path
 from durable_core.executor.record import unit_for
 from durable_core.executor.runner import Runner, Surroundings
 from durable_core.executor.settlement import Holder
+from durable_core.executor.start import Begun, Beginning
 from durable_core.executor.takeover import bury, dead_workers, take_over_expired
 from durable_core.executor.timers import Timers
 from durable_core.failpoints import failpoint
 from durable_core.ids import new_id
+from durable_core.status import TokenStatus
 from durable_core.store import claims
 from durable_core.store import statements as sql
 from durable_core.store.commit import Committer
@@ -79,6 +82,7 @@ class Worker:
         self.clock = clock
         self.bus = bus
         self.lease_us = int(options.lease * 1_000_000)
+        self.capture = capture
         self.timers = Timers()
         self.attempts = Attempts(self.timers, waiting, capture)
         self.attempts.on_expired = self._expired
@@ -200,11 +204,24 @@ class Worker:
             found = self.loader.load(tx, (token_id,))
         return found[0] if found else None
 
-    def take_begun(self, token_id: str) -> None:
-        """Start on a token that was claimed in the transaction that started its execution."""
-        claim = self._load(token_id)
-        if claim is None:
-            return
+    def take_begun(self, workflow: Workflow, beginning: Beginning, begun: Begun) -> None:
+        """Start on a token that was claimed in the transaction that started its execution: nothing is read."""
+        assert begun.token is not None
+        claim = Claim(
+            execution_id=begun.execution_id,
+            token_id=begun.execution_id,
+            token=begun.token._replace(status=TokenStatus.RUNNING),
+            workflow=workflow,
+            definition=beginning.definition,
+            fence=1,
+            queue=begun.queue,
+            home_queue=begun.home_queue,
+            context=dict(beginning.input),
+            delta=None,
+            input=beginning.input,
+            parent_execution=beginning.parent_id,
+            capture=self.capture,
+        )
         with self._lock:
             self.held[claim.token_id] = claim
             self._taken[claim.queue] = self._taken.get(claim.queue, 0) + 1

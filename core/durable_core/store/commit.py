@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, ClassVar
 
 from durable_core.errors import StoreError
@@ -73,8 +73,11 @@ class Committer:
         self._wake = threading.Condition()
         self._thread: threading.Thread | None = None
         self._closed = False
-        # PostgreSQL could commit on more connections at once; two keep the groups large and neither idle
-        self._lanes = threading.Semaphore(min(2, database.writers))
+        # PostgreSQL could commit on more connections at once; two keep the groups large and neither idle.
+        # SQLite has one writer, and its own lock.
+        self._lanes: AbstractContextManager[Any] | None = None
+        if database.writers > 1:
+            self._lanes = self._slots = threading.Semaphore(2)
 
     def run(self, function: Callable[[Transaction], Any]) -> Any:
         """Run a function inside a (shared) durable transaction and return what it returned."""
@@ -97,15 +100,21 @@ class Committer:
 
     def try_commit(self, units: Sequence[Unit]) -> bool:
         """Commit at once in this thread, with all that waits; False when another commit is under way."""
-        if not self._lanes.acquire(blocking=False):
-            return False
-        try:
+        if self._lanes is None:
             transaction = self.database.try_write()
             if transaction is None:
                 return False
             group = self._run_group(transaction, units)
-        finally:
-            self._lanes.release()
+        else:
+            if not self._slots.acquire(blocking=False):
+                return False
+            try:
+                transaction = self.database.try_write()
+                if transaction is None:
+                    return False
+                group = self._run_group(transaction, units)
+            finally:
+                self._slots.release()
         for unit in group[len(units) :]:
             self._tell(unit)
         if self._pending:
@@ -216,7 +225,7 @@ class Committer:
                     if self._closed:
                         return
                     self._wake.wait()
-            with self._lanes:
+            with self._lanes or nullcontext():
                 group = self._run_group(self.database.write(), ())
             for unit in group:
                 self._tell(unit)
