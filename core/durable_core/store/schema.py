@@ -12,7 +12,7 @@ from durable_core.errors import SchemaVersionError, StoreError
 from durable_core.store.transaction import Dialect, Transaction
 
 if TYPE_CHECKING:
-    from durable_core.store.database import Database
+    from durable_core.store.protocol import Database
 
 __all__ = ["CREATION_LOCK", "MIGRATIONS", "Migrations", "check", "current", "ensure", "head", "upgrade"]
 

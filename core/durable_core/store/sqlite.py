@@ -338,9 +338,6 @@ _files = _OpenFiles()
 
 def open_sqlite(target: StoreUrl, *, clock: Clock, create: bool, busy_timeout: float) -> SqliteDatabase:
     """The store of a SQLite URL; makes the file, mode 0600, when it may."""
-    if target.path is None:
-        from durable_core.store.sqlite_memory import open_memory
-
-        return open_memory(target, clock=clock, busy_timeout=busy_timeout)
+    assert target.path is not None, "an in-memory store has no file"
     prepare_file(target.path, create=create)
     return SqliteDatabase(target, _files.take(target.path, busy_timeout), clock, busy_timeout)
