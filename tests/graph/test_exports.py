@@ -19,7 +19,7 @@ import pytest
 
 from durable_core.errors import SerializationError
 from durable_core.graph import EDGE_TYPES, NODE_TYPES, Graph, build_graph, overlay_facts
-from durable_core.graph.json_format import graph_from_json
+from durable_core.graph.json_reading import graph_from_json
 from durable_core.graph.png import GraphvizError
 from durable_core.graph.report import AnswerRow, LogRow, ReportData, StepRow, execution_report
 from durable_core.graph.save import UnknownFormatError

@@ -12,7 +12,7 @@ import pytest
 from durable_core.definition.model import Definition
 from durable_core.graph import Graph, NodeError, NodeState, build_graph, overlay
 from durable_core.graph.boxes import TextPicture
-from durable_core.graph.json_format import graph_from_json
+from durable_core.graph.json_reading import graph_from_json
 from durable_core.graph.measure import cell_width
 from tests.graph import flows
 from tests.graph.hostile import NAMES

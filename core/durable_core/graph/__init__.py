@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from durable_core.graph.build import build_graph
 from durable_core.graph.facts import AttemptFact, CompensationFact, ExecutionFacts, TokenFact, WaitFact
+from durable_core.graph.graph import Graph
 from durable_core.graph.model import (
     EDGE_TYPES,
     NODE_STATUSES,
     NODE_TYPES,
-    Graph,
     GraphEdge,
     GraphNode,
     Group,

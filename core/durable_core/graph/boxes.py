@@ -14,7 +14,7 @@ from durable_core.graph.fit import CELL_LABEL, fit_cells
 from durable_core.graph.layout import Layout
 from durable_core.graph.look import Look, Tone, look_of, tone_of, worst
 from durable_core.graph.measure import cell_width
-from durable_core.graph.model import Graph, GraphNode
+from durable_core.graph.model import GraphData, GraphNode
 from durable_core.graph.routes import Route, compensation_route, frame_of, inner_routes, pair_route
 from durable_core.graph.structure import Block
 
@@ -77,7 +77,7 @@ _ASCII_CURSOR: Final = "#=#H##"
 _ASCII_DASHED: Final = "+.+:++"
 
 
-def to_text(graph: Graph, width: int | None = None, *, ascii: bool = False) -> str:
+def to_text(graph: GraphData, width: int | None = None, *, ascii: bool = False) -> str:
     """The whole picture as lines of text without trailing blanks."""
     picture = TextPicture(graph, width=width, ascii=ascii)
     rows = picture.paint()
@@ -88,7 +88,9 @@ def to_text(graph: Graph, width: int | None = None, *, ascii: bool = False) -> s
 class TextPicture:
     """A graph laid out in cells. Lay out once, paint as often as states or the viewport change."""
 
-    def __init__(self, graph: Graph, *, width: int | None = None, ascii: bool = False, fold: int | None = None) -> None:
+    def __init__(
+        self, graph: GraphData, *, width: int | None = None, ascii: bool = False, fold: int | None = None
+    ) -> None:
         self.graph, self.ascii = graph, ascii
         self.asked = width
         self.layout: Layout = fit_cells(graph.nodes, graph.structure, width, fold)
@@ -98,7 +100,7 @@ class TextPicture:
     def _position(self) -> dict[str, int]:
         return {self.graph.nodes[block.node].id: number for number, block in enumerate(self.graph.structure.blocks)}
 
-    def show(self, graph: Graph) -> None:
+    def show(self, graph: GraphData) -> None:
         """Take over the states of the same workflow's graph; nothing moves."""
         self.graph = graph
 

@@ -21,7 +21,8 @@ from durable_core.definition.nodes import (
     child_sequences,
 )
 from durable_core.graph.escape import one_line
-from durable_core.graph.model import EdgeType, Graph, GraphEdge, GraphNode, Group, GroupType, NodeType
+from durable_core.graph.graph import Graph
+from durable_core.graph.model import EdgeType, GraphEdge, GraphNode, Group, GroupType, NodeType
 from durable_core.graph.place import place_nodes
 from durable_core.graph.structure import Block, BlockKind, Structure, Way
 from durable_core.graph.words import options_of

@@ -7,10 +7,10 @@ from typing import Any
 
 from durable_core.graph.escape import one_line
 from durable_core.graph.look import look_of, tone_of
-from durable_core.graph.model import Graph, GraphNode
+from durable_core.graph.model import GraphData, GraphNode
 
 
-def to_cytoscape(graph: Graph) -> str:
+def to_cytoscape(graph: GraphData) -> str:
     """The graph as Cytoscape.js JSON, the `.cyjs` form: ``cytoscape({elements: parsed.elements})`` draws it."""
     ids = _ids(graph)
     nodes: list[dict[str, Any]] = [
@@ -50,7 +50,7 @@ def to_cytoscape(graph: Graph) -> str:
     return json.dumps(document, indent=1) + "\n"
 
 
-def _ids(graph: Graph) -> dict[str, str]:
+def _ids(graph: GraphData) -> dict[str, str]:
     """Ids as they are; one without a visible character, which Cytoscape refuses, becomes `node-<n>`."""
     ids = {node.id: node.id for node in graph.nodes}
     for number, id_ in enumerate(ids):
@@ -62,7 +62,7 @@ def _ids(graph: Graph) -> dict[str, str]:
     return ids
 
 
-def _node(graph: Graph, node: GraphNode, id_: str) -> dict[str, Any]:
+def _node(graph: GraphData, node: GraphNode, id_: str) -> dict[str, Any]:
     data: dict[str, Any] = {
         "id": id_,
         "label": node.label if node.type != "join" else "",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from durable_core.graph.escape import one_line
 from durable_core.graph.group_tree import walk
 from durable_core.graph.look import look_of, tone_of
-from durable_core.graph.model import Graph, GraphEdge, GraphNode
+from durable_core.graph.model import GraphData, GraphEdge, GraphNode
 from durable_core.graph.palette import COLOUR_OF, colour
 
 if TYPE_CHECKING:
@@ -33,13 +33,13 @@ _SHAPES: Final = {
 }
 
 
-def to_dot(graph: Graph) -> str:
+def to_dot(graph: GraphData) -> str:
     """The graph in the DOT language."""
     text: str = to_pydot(graph).to_string()
     return text
 
 
-def to_pydot(graph: Graph) -> pydot.Dot:
+def to_pydot(graph: GraphData) -> pydot.Dot:
     """The graph as a pydot object, for those who want to change it before it is drawn."""
     import pydot
 
@@ -100,7 +100,7 @@ def _cluster(label: str, depth: int) -> dict[str, Any]:
     }
 
 
-def _node(graph: Graph, node: GraphNode) -> dict[str, Any]:
+def _node(graph: GraphData, node: GraphNode) -> dict[str, Any]:
     tone = tone_of(node.state)
     attributes = {"shape": _SHAPES.get(node.type, "box"), "fillcolor": quoted(colour("card"))}
     if node.type == "join":

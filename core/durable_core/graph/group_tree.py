@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Literal
 
-from durable_core.graph.model import Graph, GraphNode, Group
+from durable_core.graph.model import GraphData, GraphNode, Group
 
 Visit = tuple[Literal["open", "close"], Group] | tuple[Literal["node"], GraphNode]
 
 
-def walk(graph: Graph) -> Iterator[Visit]:
+def walk(graph: GraphData) -> Iterator[Visit]:
     """Groups opened and closed around the nodes in them, in written order."""
     inside: dict[str | None, list[GraphNode | Group]] = {}
     group_of = {group.header: group for group in graph.groups}

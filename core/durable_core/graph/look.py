@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from durable_core.graph.escape import one_line
-from durable_core.graph.model import Graph, GraphNode, NodeState
+from durable_core.graph.model import GraphData, GraphNode, NodeState
 from durable_core.graph.words import coming, lasting, ordinal, plural
 
 Tone = Literal[
@@ -109,7 +109,7 @@ def tone_of(state: NodeState | None) -> Tone:
     return state.status
 
 
-def look_of(graph: Graph, node: GraphNode, *, repeats: str = "") -> Look:
+def look_of(graph: GraphData, node: GraphNode, *, repeats: str = "") -> Look:
     """The look of one node. `repeats`: the type of the innermost loop or foreach around it, or empty."""
     state = node.state
     detail = str(node.metadata.get("detail", node.type))
@@ -219,7 +219,7 @@ def worst(tones: set[Tone]) -> Tone:
     return next((tone for tone in HEADER_ORDER if tone in tones), "not_reached")
 
 
-def counts(graph: Graph) -> list[tuple[Tone, int]]:
+def counts(graph: GraphData) -> list[tuple[Tone, int]]:
     """How many leaves and decisions are in which state, loudest first; compensations are not counted apart."""
     found: dict[Tone, int] = {}
     for block in graph.structure.blocks:
@@ -236,7 +236,7 @@ def counted(tone: Tone, count: int) -> str:
     return "need you" if tone == "needs_you" and count != 1 else COUNTED[tone]
 
 
-def status_line(graph: Graph) -> str:
+def status_line(graph: GraphData) -> str:
     """The execution's status with its duration: ``running 1 min 17 s``, ``failed, compensated · 27 min``."""
     status = str(graph.metadata.get("status", ""))
     words = status.replace("_", " ")
@@ -249,7 +249,7 @@ def status_line(graph: Graph) -> str:
     return f"{words}{joint}{lasting(float(spent) / 1000)}"
 
 
-def status_tone(graph: Graph) -> Tone:
+def status_tone(graph: GraphData) -> Tone:
     """The tone of the execution's own badge."""
     status = str(graph.metadata.get("status", ""))
     if status == "compensated" and graph.metadata.get("error_type"):
@@ -270,7 +270,7 @@ _STATUS_TONES: Final[Mapping[str, Tone]] = {
 }
 
 
-def summary(graph: Graph) -> str:
+def summary(graph: GraphData) -> str:
     """One sentence or two for people who cannot see the picture: what runs, failed, waits."""
     if not graph.has_state:
         return str(graph.metadata.get("description") or "") or ", ".join(contents(graph))
@@ -286,7 +286,7 @@ def summary(graph: Graph) -> str:
     return f"{status}. {'; '.join(lines)}." if lines else f"{status}."
 
 
-def contents(graph: Graph) -> list[str]:
+def contents(graph: GraphData) -> list[str]:
     """What the workflow is made of, in counts: the header's second line before a run."""
     kinds = [node.type for node in graph.nodes]
     cards = sum(1 for kind in kinds if kind not in ("start", "end", "join", "compensation"))

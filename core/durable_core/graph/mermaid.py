@@ -8,7 +8,7 @@ from typing import Final
 from durable_core.graph.escape import one_line
 from durable_core.graph.group_tree import walk
 from durable_core.graph.look import Tone, look_of
-from durable_core.graph.model import Graph, GraphEdge, GraphNode
+from durable_core.graph.model import GraphData, GraphEdge, GraphNode
 from durable_core.graph.palette import COLOUR_OF, STATES, colour
 
 LABEL_LIMIT: Final = 60
@@ -32,7 +32,7 @@ _LIST: Final = re.compile(r"^(\s*)(\d+)([.)])(?=\s)|^(\s*)([-*+])(?=\s)")
 _INDENT: Final = 12
 
 
-def to_mermaid(graph: Graph) -> str:
+def to_mermaid(graph: GraphData) -> str:
     """The graph as a Mermaid flowchart."""
     names = {node.id: f"n{number}" for number, node in enumerate(graph.nodes)}
     lines = ["flowchart TD"]
@@ -69,7 +69,7 @@ def _text(text: str, limit: int = LABEL_LIMIT) -> str:
     return f'"{text or " "}"'
 
 
-def _shape(graph: Graph, node: GraphNode, used: dict[str, list[str]], name: str) -> str:
+def _shape(graph: GraphData, node: GraphNode, used: dict[str, list[str]], name: str) -> str:
     left, right = _SHAPES.get(node.type, ("[", "]"))
     if node.type == "join":
         return f'{left}" "{right}'

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from durable_core.graph.model import Graph
+from durable_core.graph.model import GraphData
 
 if TYPE_CHECKING:
     import networkx
 
 
-def to_networkx(graph: Graph) -> networkx.MultiDiGraph[str]:
+def to_networkx(graph: GraphData) -> networkx.MultiDiGraph[str]:
     """A MultiDiGraph: two empty branches are two edges between the same nodes."""
     import networkx
 

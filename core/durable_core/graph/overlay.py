@@ -7,7 +7,8 @@ from dataclasses import replace
 from typing import Any, Final
 
 from durable_core.graph.facts import ExecutionFacts
-from durable_core.graph.model import Graph, GraphNode, NodeState
+from durable_core.graph.graph import Graph
+from durable_core.graph.model import GraphNode, NodeState
 from durable_core.graph.reading import Reader
 from durable_core.graph.structure import Block
 

@@ -8,7 +8,7 @@ from typing import Final
 
 from durable_core.errors import DurableError
 from durable_core.graph.dot import to_dot
-from durable_core.graph.model import Graph
+from durable_core.graph.model import GraphData
 
 SECONDS: Final = 60.0
 
@@ -17,7 +17,7 @@ class GraphvizError(DurableError):
     """Graphviz is not installed, failed, or took too long."""
 
 
-def to_png(graph: Graph) -> bytes:
+def to_png(graph: GraphData) -> bytes:
     """The graph as PNG."""
     return draw(to_dot(graph), "png")
 

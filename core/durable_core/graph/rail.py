@@ -8,7 +8,7 @@ from durable_core.graph.boxes import ASCII_GLYPHS, ASCII_MARKS, GLYPHS, TYPE_MAR
 from durable_core.graph.canvas import Segment
 from durable_core.graph.escape import one_line
 from durable_core.graph.look import Look, Tone, look_of
-from durable_core.graph.model import Graph
+from durable_core.graph.model import GraphData
 
 DEEPEST = 24
 """Levels drawn as guides; what is deeper stands at the same place."""
@@ -47,7 +47,7 @@ class RailRow:
         return row
 
 
-def rail(graph: Graph, *, fold: int | None = None, ascii: bool = False) -> list[RailRow]:
+def rail(graph: GraphData, *, fold: int | None = None, ascii: bool = False) -> list[RailRow]:
     """Rows in written order; composites at depth `fold` are closed."""
     rows: list[RailRow] = []
     blocks = graph.structure.blocks

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Final
 
 from durable_core.graph.facts import AttemptFact, CompensationFact, ExecutionFacts, Iteration
-from durable_core.graph.model import Graph, NodeError, NodeState, NodeStatus
+from durable_core.graph.model import GraphData, NodeError, NodeState, NodeStatus
 
 ACTIVE: Final = frozenset({"running", "pending", "waiting"})
 LOUDEST: Final[tuple[NodeStatus, ...]] = (
@@ -61,7 +61,7 @@ class Reading:
 class Reader:
     """Reads the facts of one execution against the structure of its graph."""
 
-    def __init__(self, graph: Graph, facts: ExecutionFacts) -> None:
+    def __init__(self, graph: GraphData, facts: ExecutionFacts) -> None:
         self.graph, self.facts = graph, facts
         self.blocks = graph.structure.blocks
         self.passes: list[dict[Iteration, Pass]] = [{} for _ in self.blocks]

@@ -14,7 +14,8 @@ from durable_core.graph.bundle import node_table
 from durable_core.graph.escape import one_line, xml
 from durable_core.graph.gantt import Bar, gantt
 from durable_core.graph.look import status_line
-from durable_core.graph.model import Graph
+from durable_core.graph.model import GraphData
+from durable_core.graph.svg import to_svg
 from durable_core.graph.words import lasting
 
 STEP_ROWS: Final = 1000
@@ -66,7 +67,7 @@ class AnswerRow:
 class ReportData:
     """Everything a report shows. `graph` carries the execution's state."""
 
-    graph: Graph
+    graph: GraphData
     made_at: datetime
     steps: Sequence[StepRow] = ()
     logs: Sequence[LogRow] = ()
@@ -85,7 +86,7 @@ def execution_report(data: ReportData) -> str:
     parts = [
         f"<p class=muted>Made {_time(data.made_at)}. {xml(status_line(graph))}.</p>",
         _note(data.error),
-        f"<figure>{graph.to_svg(theme='adaptive')}</figure>",
+        f"<figure>{to_svg(graph)}</figure>",
         _section("Times", gantt([_bar(step) for step in data.steps[:STEP_ROWS]], data.made_at)),
         _section("Steps", _steps(data.steps)),
         _section("Answers", _answers(data.answers)),
@@ -95,11 +96,9 @@ def execution_report(data: ReportData) -> str:
     return page(name, "".join(parts))
 
 
-def graph_page(graph: Graph) -> str:
+def graph_page(graph: GraphData) -> str:
     """The page of a graph alone."""
-    return page(
-        graph.name, f"<figure>{graph.to_svg(theme='adaptive')}</figure>{_section('Nodes', node_table(graph, 1000))}"
-    )
+    return page(graph.name, f"<figure>{to_svg(graph)}</figure>{_section('Nodes', node_table(graph, 1000))}")
 
 
 def page(title: str, body: str) -> str:

@@ -9,17 +9,25 @@ from pathlib import Path
 from typing import Final
 
 from durable_core.errors import DurableError
-from durable_core.graph.model import Graph
+from durable_core.graph.boxes import to_text
+from durable_core.graph.cytoscape import to_cytoscape
+from durable_core.graph.dot import to_dot
+from durable_core.graph.json_format import to_json
+from durable_core.graph.mermaid import to_mermaid
+from durable_core.graph.model import GraphData
+from durable_core.graph.png import to_png
+from durable_core.graph.report import graph_page
+from durable_core.graph.svg import to_svg
 
-FORMATS: Final[Mapping[str, Callable[[Graph], str | bytes]]] = {
-    ".dot": Graph.to_dot,
-    ".mmd": Graph.to_mermaid,
-    ".cyjs": Graph.to_cytoscape,
-    ".json": Graph.to_json,
-    ".svg": Graph.to_svg,
-    ".png": Graph.to_png,
-    ".txt": Graph.to_text,
-    ".html": Graph.to_html,
+FORMATS: Final[Mapping[str, Callable[[GraphData], str | bytes]]] = {
+    ".dot": to_dot,
+    ".mmd": to_mermaid,
+    ".cyjs": to_cytoscape,
+    ".json": to_json,
+    ".svg": to_svg,
+    ".png": to_png,
+    ".txt": to_text,
+    ".html": graph_page,
 }
 
 
@@ -29,7 +37,7 @@ class UnknownFormatError(DurableError, ValueError):
     exit_code = 2
 
 
-def save(graph: Graph, path: str | Path) -> Path:
+def save(graph: GraphData, path: str | Path) -> Path:
     """Write the graph; the file is there whole or not at all."""
     target = Path(path)
     write = FORMATS.get(target.suffix.lower())

@@ -8,7 +8,7 @@ from durable_core.graph.escape import xml
 from durable_core.graph.fit import card_count, fit_pixels
 from durable_core.graph.layout import Layout
 from durable_core.graph.look import Look, look_of, status_line, summary, tone_of, worst
-from durable_core.graph.model import Graph, GraphNode, Theme
+from durable_core.graph.model import GraphData, GraphNode, Theme
 from durable_core.graph.place import BAND, BAND_GAP, MARGIN
 from durable_core.graph.routes import frame_of
 from durable_core.graph.svg_cards import Spot, card, compensation_card, compensation_mark
@@ -21,7 +21,7 @@ SMALLEST: Final = 480
 FONT: Final = "ui-sans-serif,system-ui,-apple-system,'Segoe UI',Roboto,'Helvetica Neue',Arial,sans-serif"
 
 
-def to_svg(graph: Graph, *, theme: Theme = "adaptive", width: float = 1100, live: bool = False) -> str:
+def to_svg(graph: GraphData, *, theme: Theme = "adaptive", width: float = 1100, live: bool = False) -> str:
     """Draw the graph. `live` makes every card reachable by keyboard, for a page that reacts to it."""
     ink = Paint(theme)
     layout = fit_pixels(graph.nodes, graph.structure, max(int(width), SMALLEST) - 2 * MARGIN)
@@ -30,7 +30,7 @@ def to_svg(graph: Graph, *, theme: Theme = "adaptive", width: float = 1100, live
     return _document(ink, graph, *_Picture(ink, graph, layout, live=live).drawn())
 
 
-def _document(ink: Paint, graph: Graph, body: str, width: int, height: int, shown: str) -> str:
+def _document(ink: Paint, graph: GraphData, body: str, width: int, height: int, shown: str) -> str:
     head = header(ink, graph, width, shown)
     ground = (
         f'<rect x=".5" y=".5" width="{width - 1}" height="{height - 1}" rx="12" {ink.paint("bg", "line")} '
@@ -46,7 +46,7 @@ def _document(ink: Paint, graph: Graph, body: str, width: int, height: int, show
 
 
 class _Picture:
-    def __init__(self, ink: Paint, graph: Graph, layout: Layout, *, live: bool) -> None:
+    def __init__(self, ink: Paint, graph: GraphData, layout: Layout, *, live: bool) -> None:
         self.ink, self.graph, self.layout, self.live = ink, graph, layout, live
         self.blocks = graph.structure.blocks
         self.depths: list[int] = []
@@ -157,7 +157,7 @@ class _Picture:
         return Look(tone, other.line, other.badge or "", spoken=f"{other.spoken}, inside {tone.replace('_', ' ')}")
 
 
-def _spoken(node: GraphNode, look: Look, graph: Graph) -> str:
+def _spoken(node: GraphNode, look: Look, graph: GraphData) -> str:
     if node.type in ("start", "end"):
         return node.label
     words = look.spoken if graph.has_state else ""

@@ -9,7 +9,7 @@ from durable_core.graph.fit import LABEL_PAD
 from durable_core.graph.layout import Layout
 from durable_core.graph.look import tone_of
 from durable_core.graph.measure import clip, text_width
-from durable_core.graph.model import Graph
+from durable_core.graph.model import GraphData
 from durable_core.graph.routes import Point, Route, compensation_route, inner_routes, join_y, lane_x, pair_route
 from durable_core.graph.svg_paint import Paint, number, state_token, surface
 
@@ -17,7 +17,7 @@ from durable_core.graph.svg_paint import Paint, number, state_token, surface
 class EdgePainter:
     """Paints everything between the cards of one layout."""
 
-    def __init__(self, ink: Paint, graph: Graph, layout: Layout, depths: list[int]) -> None:
+    def __init__(self, ink: Paint, graph: GraphData, layout: Layout, depths: list[int]) -> None:
         self.ink, self.graph, self.layout, self.depths = ink, graph, layout, depths
         self.node_of = {node.id: node for node in graph.nodes}
         self.radius = layout.measures.radius

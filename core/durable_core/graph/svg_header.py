@@ -5,12 +5,12 @@ from __future__ import annotations
 from durable_core.graph.escape import xml
 from durable_core.graph.look import contents, counted, counts, status_line, status_tone
 from durable_core.graph.measure import clip, text_width
-from durable_core.graph.model import Graph
+from durable_core.graph.model import GraphData
 from durable_core.graph.svg_badge import badge, badge_width
 from durable_core.graph.svg_paint import Paint, number
 
 
-def header(ink: Paint, graph: Graph, width: int, shown: str = "") -> str:
+def header(ink: Paint, graph: GraphData, width: int, shown: str = "") -> str:
     """The band across the top; `shown` says how much of a folded graph is there."""
     parts = []
     room = width - 56.0
@@ -30,19 +30,19 @@ def header(ink: Paint, graph: Graph, width: int, shown: str = "") -> str:
     return f"<g>{title}{''.join(parts)}{second}{rule}</g>\n"
 
 
-def _sub(graph: Graph) -> str:
+def _sub(graph: GraphData) -> str:
     version = str(graph.metadata.get("version") or "")
     words = [f"version {version}" if version else "", str(graph.metadata.get("execution_id") or "")]
     return " · ".join(word for word in words if word)
 
 
-def _contents(ink: Paint, graph: Graph, width: int, shown: str) -> str:
+def _contents(ink: Paint, graph: GraphData, width: int, shown: str) -> str:
     words = [*([shown] if shown else []), *contents(graph)[1 if shown else 0 :]]
     text = clip("\u00a0 · \u00a0".join(words), width - 56, 12)
     return f'<text x="28" y="59" font-size="12" {ink.paint("ink2")}>{xml(text)}</text>'
 
 
-def _counts(ink: Paint, graph: Graph, width: int, shown: str) -> str:
+def _counts(ink: Paint, graph: GraphData, width: int, shown: str) -> str:
     x = 28.0
     parts = []
     for tone, count in counts(graph):

@@ -7,7 +7,7 @@ from typing import Final
 from durable_core.graph.escape import xml
 from durable_core.graph.look import LOUDNESS, look_of
 from durable_core.graph.measure import clip
-from durable_core.graph.model import Graph
+from durable_core.graph.model import GraphData
 from durable_core.graph.place import BAND, BAND_GAP, MARGIN
 from durable_core.graph.svg_badge import badge
 from durable_core.graph.svg_cards import group
@@ -18,7 +18,7 @@ ROW: Final = 24
 WIDTH: Final = 760
 
 
-def table(ink: Paint, graph: Graph) -> tuple[str, int, int, str]:
+def table(ink: Paint, graph: GraphData) -> tuple[str, int, int, str]:
     """Rows for the first nodes in written order and for every one that needs attention, up to 300."""
     blocks = [block for block in graph.structure.blocks if graph.nodes[block.node].type not in ("start", "end")]
     loud = [number for number, block in enumerate(blocks) if _loudness(graph, block.node) >= 3][:ROWS]
@@ -53,6 +53,6 @@ def table(ink: Paint, graph: Graph) -> tuple[str, int, int, str]:
     return f"<g>{''.join(parts)}</g>\n", WIDTH, y + MARGIN, shown
 
 
-def _loudness(graph: Graph, node: int) -> int:
+def _loudness(graph: GraphData, node: int) -> int:
     state = graph.nodes[node].state
     return 0 if state is None else LOUDNESS[look_of(graph, graph.nodes[node]).tone]
