@@ -239,12 +239,13 @@ def test_waits_go_to_the_services_with_checked_options():
     assert ctx.wait_for_event("paid", timeout=timedelta(seconds=5), where={"id": "$id"}) == "waited"
     ctx.call("other", {"a": 1}, wait=False)
     assert ctx.once("k", max, 1, 2) == 2
+    assert ctx["paid"] == "waited", "what a wait gave is in the context under its name"
     assert services.asked == [
         ("sleep_for", "nap", {"seconds": 3600.0}),
         ("sleep_until", None, {"time": when}),
         (
             "wait_for_event",
-            None,
+            "paid",
             {
                 "events": ("paid",),
                 "where": {"id": "$id"},
@@ -253,7 +254,7 @@ def test_waits_go_to_the_services_with_checked_options():
                 "on_timeout": "resume",
             },
         ),
-        ("call", "other", {"a": 1}, None, False, None),
+        ("call", "other", {"a": 1}, "other", False, None),
     ]
 
 
