@@ -46,7 +46,9 @@ def cleanup(
         if batch < BATCH:
             break
     engine.committer.run(
-        lambda tx: tx.execute("DELETE FROM workers WHERE status <> 'running' AND heartbeat_at < :before", params_of(before))
+        lambda tx: tx.execute(
+            "DELETE FROM workers WHERE status <> 'running' AND heartbeat_at < :before", params_of(before)
+        )
     )
     return removed
 

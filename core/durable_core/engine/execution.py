@@ -139,6 +139,10 @@ class Execution:
         """Every finished attempt in order, then those that run or wait now."""
         return reading.steps(self._engine, self.id)
 
+    def pending_inputs(self) -> list[Entry]:
+        """The questions it asks people now."""
+        return reading.pending_inputs(self._engine, self.id)
+
     def history(self) -> list[Entry]:
         """Everything that happened to it, oldest first."""
         return reading.history(self._engine, self.id)

@@ -40,6 +40,4 @@ class Queues:
 
     def _set(self, name: str, *, paused: bool) -> None:
         check_name(name, "queue")
-        self._engine.committer.run(
-            lambda tx: tx.execute(_SET, {"name": name, "paused": int(paused), "now": tx.now()})
-        )
+        self._engine.committer.run(lambda tx: tx.execute(_SET, {"name": name, "paused": int(paused), "now": tx.now()}))

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from durable_core.clock import to_us
+from durable_core.clock import seconds_to_us, to_us
 from durable_core.codec import to_plain
 from durable_core.definition.model import Definition
 from durable_core.dsl.registry import registry
 from durable_core.dsl.workflow import Workflow, set_graph_factory
+from durable_core.durations import to_seconds
 from durable_core.errors import InputValidationError, StoreError
 from durable_core.query import executions as queries
+from durable_core.query import inputs as questions
 from durable_core.query import logs as lines
 from durable_core.query import workers as machines
 from durable_core.query.contexts import context_of
@@ -150,6 +152,26 @@ def filter_of(
         parent=parent,
         top_level=top_level,
     )
+
+
+def pending_inputs(
+    engine: Engine,
+    execution_id: str | None,
+    workflow: Workflow | str | None = None,
+    type: str | None = None,
+    older_than: float | timedelta | None = None,
+    limit: int | None = None,
+    after: str | None = None,
+) -> list[Entry]:
+    """Every open question to people, longest waiting first."""
+    age = None if older_than is None else seconds_to_us(to_seconds(older_than, "older_than"))
+    name = workflow.name if isinstance(workflow, Workflow) else workflow
+    with engine.database.read() as tx:
+        if execution_id is not None:
+            queries.find(tx, execution_id)
+        return questions.pending_inputs(
+            tx, execution_id=execution_id, workflow=name, type=type, older_than_us=age, limit=limit, after=after
+        )
 
 
 def stats(engine: Engine) -> dict[str, Any]:
