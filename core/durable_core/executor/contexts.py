@@ -24,9 +24,7 @@ _ROLES = {
 }
 
 
-def info_of(
-    claim: Claim, node: Node, iterations: tuple[int, ...], attempt: int = 1, output: Any = None
-) -> AttemptInfo:
+def info_of(claim: Claim, node: Node, iterations: tuple[int, ...], attempt: int = 1, output: Any = None) -> AttemptInfo:
     """The facts of one attempt."""
     definition = claim.definition
     item, index, iteration = None, 0, 0
@@ -88,9 +86,7 @@ def item_arguments(claim: Claim, context: Context) -> dict[str, Any]:
     return arguments
 
 
-def evaluate(
-    claim: Claim, token: Token, node: Node, role: str, value: Any = None, source: Source | None = None
-) -> Any:
+def evaluate(claim: Claim, token: Token, node: Node, role: str, value: Any = None, source: Source | None = None) -> Any:
     """The value of a source, or of a function of the context, at the node where `token` stands."""
     info = info_of(claim, node, token.iterations)
     about = _ROLES.get(role.partition(":")[0], "the guard of")
@@ -162,4 +158,3 @@ def invoke_compensation(claim: Claim, node: WorkNode, context: Context, timeout:
     if not succeeded:
         raise value
     return value
-

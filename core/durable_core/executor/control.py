@@ -29,7 +29,9 @@ def opened(tx: Transaction, execution_id: str, definitions: Definitions) -> Sett
     return Settlement(tx, execution_id, definition)  # type: ignore[arg-type]  # raises itself when there is no row
 
 
-def cancel(tx: Transaction, execution_id: str, definitions: Definitions, mode: CancelMode, reason: str | None) -> Settled:
+def cancel(
+    tx: Transaction, execution_id: str, definitions: Definitions, mode: CancelMode, reason: str | None
+) -> Settled:
     """Cancel an execution (T-6); InvalidStateError when it has ended."""
     settlement = opened(tx, execution_id, definitions)
     if settlement.terminal:
@@ -101,7 +103,12 @@ def _stop_children(settlement: Settlement, definitions: Definitions, mode: str, 
 
 
 def stop_child(
-    tx: Transaction, child: str, definitions: Definitions, result: Settled, mode: str = "graceful", reason: str | None = None
+    tx: Transaction,
+    child: str,
+    definitions: Definitions,
+    result: Settled,
+    mode: str = "graceful",
+    reason: str | None = None,
 ) -> None:
     """Cancel a child in its parent's transaction."""
     settlement = opened(tx, child, definitions)
@@ -143,7 +150,9 @@ def resume(tx: Transaction, execution_id: str, definitions: Definitions) -> Sett
     settlement = opened(tx, execution_id, definitions)
     if not settlement.control & PAUSED:
         raise InvalidStateError(
-            f"Execution {execution_id} is {settlement.status} and not paused.", state=settlement.status, allowed=["paused"]
+            f"Execution {execution_id} is {settlement.status} and not paused.",
+            state=settlement.status,
+            allowed=["paused"],
         )
     settlement.control &= ~PAUSED
     settlement.load_all()

@@ -48,7 +48,9 @@ def expire_deadlines(
             continue
         for token_id in settled.interrupts:
             interrupt(token_id)
-        bus.publish(Message("ended" if settled.ended else "control", execution_id, settled.revision, "", settled.status))
+        bus.publish(
+            Message("ended" if settled.ended else "control", execution_id, settled.revision, "", settled.status)
+        )
         if settled.ready:
             wake()
     return bool(due)

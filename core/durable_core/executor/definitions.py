@@ -49,7 +49,8 @@ class Definitions:
         found = tx.fetch_one(sql.SELECT_DEFINITION, {"hash": hash_})
         if found is None:
             raise StoreError(
-                f"The definition {hash_} is not in the store.", hint="Run `durable-studio verify` to see what else is missing."
+                f"The definition {hash_} is not in the store.",
+                hint="Run `durable-studio verify` to see what else is missing.",
             )
         definition = from_document(load_tree(found[0]))
         with self._lock:

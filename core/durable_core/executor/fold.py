@@ -150,9 +150,7 @@ def _decide(plan: Plan, node: LoopNode | SwitchNode | ForeachNode, started_at: i
             return Tested(token.key, holds)
         case SwitchNode():
             value = _value(claim, token, node, node.on, "on")
-            index = match_case(
-                node, value, lambda number: bool(evaluate(claim, token, node, f"guard:{number}", value))
-            )
+            index = match_case(node, value, lambda number: bool(evaluate(claim, token, node, f"guard:{number}", value)))
             label = None
             if index is not None:
                 branches = (*(case.branch for case in node.cases), *((node.default,) if node.default else ()))
@@ -220,7 +218,9 @@ def _value(claim: Claim, token: Token, node: Node, source: Source, role: str) ->
     return evaluate(claim, token, node, role, source=source)
 
 
-def _failed_row(claim: Claim, node: Node, token: Token, error: Any, started_at: int, finished_at: int) -> dict[str, Any]:
+def _failed_row(
+    claim: Claim, node: Node, token: Token, error: Any, started_at: int, finished_at: int
+) -> dict[str, Any]:
     return step_row(
         claim,
         node,

@@ -82,7 +82,9 @@ def run_isolated(claim: Claim, node: WorkNode, finish: Any, may_retry: Any, time
         return Interrupted()
     reply = _reply(answer)
     if reply is None:
-        error = IsolatedStepError(f"The process of step {node.path!r} ended with code {process.returncode} and no answer.")
+        error = IsolatedStepError(
+            f"The process of step {node.path!r} ended with code {process.returncode} and no answer."
+        )
         return Broke(describe_exception(error), again=may_retry(claim, node, error))
     if "error" in reply:
         failure = reply["error"]
@@ -117,5 +119,3 @@ def _reply(answer: bytes) -> dict[str, Any] | None:
         return load_tree(lines[-1]) if lines else None
     except (UnicodeDecodeError, json.JSONDecodeError, DurableError):
         return None
-
-

@@ -117,7 +117,9 @@ class Loader:
         node = definition.places[parent_token.path or ""].node
         each = isinstance(node, ForeachNode)
         fork = Fork(
-            context=stored_context(tx, row["execution_id"], parent["key"], parent["changes"], parent["changes_seq"], base),
+            context=stored_context(
+                tx, row["execution_id"], parent["key"], parent["changes"], parent["changes_seq"], base
+            ),
             raw_items=load_tree(parent["items"]) if each and parent["items"] else None,
             items=_items(outer, parent_token),
             as_=node.as_ if isinstance(node, ForeachNode) else None,
@@ -135,4 +137,3 @@ def _items(fork: Fork | None, token: Token) -> tuple[Item, ...]:
     if fork.raw_items is None:
         return fork.items
     return (*fork.items, Item(fork.as_, fork.raw_items[token.branch], token.branch))
-

@@ -1,8 +1,8 @@
 """Records: the fenced writes that turn a plan into facts. Nothing of the user's runs in here.
 
-    MoveUnit      the token goes on in its sequence: token, step rows, revision
-    FinishUnit    the last step and the end of the execution in one
-    SettleUnit    everything else, under the execution's lock
+MoveUnit      the token goes on in its sequence: token, step rows, revision
+FinishUnit    the last step and the end of the execution in one
+SettleUnit    everything else, under the execution's lock
 """
 
 from __future__ import annotations
@@ -321,4 +321,14 @@ def queue_after(plan: Plan) -> str:
     return getattr(node, "queue", None) or claim.home_queue
 
 
-__all__ = ["FinishUnit", "GiveUp", "MoveUnit", "PlanUnit", "Rest", "SettleUnit", "final_output", "held_token", "unit_for"]
+__all__ = [
+    "FinishUnit",
+    "GiveUp",
+    "MoveUnit",
+    "PlanUnit",
+    "Rest",
+    "SettleUnit",
+    "final_output",
+    "held_token",
+    "unit_for",
+]

@@ -77,7 +77,11 @@ class Runner:
         if claim.token.mode != "run" or claim.token.path is None:
             return False
         node = claim.node
-        return isinstance(node, WorkNode) and node.isolation == "thread" and claim.workflow.bound(node.path, "body").is_async
+        return (
+            isinstance(node, WorkNode)
+            and node.isolation == "thread"
+            and claim.workflow.bound(node.path, "body").is_async
+        )
 
     # --- threads ---------------------------------------------------------------------------------------------------
 
@@ -265,9 +269,7 @@ class Runner:
         if not self.around.bus.listens(plan.claim.execution_id):
             return
         for row in plan.rows:
-            self.around.bus.publish(
-                Message("step", plan.claim.execution_id, row["seq"], row["path"], row["status"])
-            )
+            self.around.bus.publish(Message("step", plan.claim.execution_id, row["seq"], row["path"], row["status"]))
 
     def _tell(self, kind: Any, execution_id: str, revision: int = 0, status: str = "") -> None:
         if kind == "ended" or self.around.bus.listens(execution_id):

@@ -152,9 +152,7 @@ def begin(tx: Transaction, beginning: Beginning, definitions: Definitions, holde
         tx.execute(sql.INSERT_TOKEN, row)
     else:
         _begin_with_fork(tx, beginning, transition, due)
-    return Begun(
-        beginning.execution_id, True, claimed, root if claimed else None, first_queue, queue, not claimed, due
-    )
+    return Begun(beginning.execution_id, True, claimed, root if claimed else None, first_queue, queue, not claimed, due)
 
 
 def _begin_with_fork(tx: Transaction, beginning: Beginning, transition: Any, due: int | None) -> None:

@@ -67,5 +67,3 @@ def place_of(claim: Claim, node: Node) -> Place:
         path=node.path,
         iteration=iteration_key(claim.token.iterations),
     )
-
-

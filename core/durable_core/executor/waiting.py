@@ -82,9 +82,7 @@ class WaitServices(BodyServices):
         if self._recorded is None:
             claim = self.claim
             with self.database.read() as tx:
-                self._recorded = waits_at(
-                    tx, claim.execution_id, self.node.path, iteration_key(claim.token.iterations)
-                )
+                self._recorded = waits_at(tx, claim.execution_id, self.node.path, iteration_key(claim.token.iterations))
         return self._recorded
 
     def _next(self, kind: WaitKind, name: str) -> tuple[int, int, Row | None]:
@@ -100,7 +98,9 @@ class WaitServices(BodyServices):
         position, self._position = self._position, self._position + 1
         occurrence = self._counts.get((kind, name), 0)
         self._counts[kind, name] = occurrence + 1
-        at_place = [row for row in self._rows() if row["position"] == position and row["kind"] not in ("once", "member")]
+        at_place = [
+            row for row in self._rows() if row["position"] == position and row["kind"] not in ("once", "member")
+        ]
         if not at_place:
             return occurrence, position, None
         row = at_place[0]
@@ -292,9 +292,7 @@ def _here() -> tuple[int, int]:
 class Waits:
     """Gives each attempt the services behind its context, and says which errors are suspensions."""
 
-    def __init__(
-        self, committer: Committer, clock: Clock, definitions: Definitions, cancel_child: CancelChild
-    ) -> None:
+    def __init__(self, committer: Committer, clock: Clock, definitions: Definitions, cancel_child: CancelChild) -> None:
         self.committer = committer
         self.clock = clock
         self.definitions = definitions

@@ -238,4 +238,3 @@ class Committer:
             thread = self._thread
         if thread is not None and thread is not threading.current_thread():
             thread.join(timeout=30.0)
-

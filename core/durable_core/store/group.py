@@ -45,7 +45,7 @@ WITH r AS (
 ), done AS (
     SELECT id FROM t UNION ALL SELECT id FROM d
 ), s AS (
-    INSERT INTO steps ({', '.join(STEP_COLUMNS)})
+    INSERT INTO steps ({", ".join(STEP_COLUMNS)})
     SELECT {_STEP_VALUES}
     FROM json_to_recordset(CAST(:steps AS json)) AS v(token_id text, {_STEP_FIELDS})
     JOIN e ON e.token_id = v.token_id JOIN done ON done.id = v.token_id

@@ -16,6 +16,7 @@ from durable_core.errors import StoreError
 from durable_core.store import forks
 from durable_core.store.sqlite_faults import FAULTS, translate
 from durable_core.store.sqlite_file import SqliteFile, connect, prepare_file
+from durable_core.store.sqlite_sql import KNOWN, bound
 from durable_core.store.transaction import NO_PARAMS, Dialect, Params, Row
 from durable_core.store.urls import StoreUrl
 
@@ -57,16 +58,22 @@ class SqliteTransaction:
 
     def execute(self, sql: str, params: Params = NO_PARAMS) -> int:
         """Run one statement; return the number of rows it changed."""
+        known = KNOWN.get(sql) or bound(sql)
         try:
-            return self._execute(sql, params).rowcount
+            return self._execute(known.text, known.values(params)).rowcount
+        except KeyError:
+            raise known.missing(params) from None
         except FAULTS as error:
             self.failed = True
             raise translate(error, self._name) from error
 
     def fetch(self, sql: str, params: Params = NO_PARAMS) -> list[Row]:
         """Run one statement and return all its rows."""
+        known = KNOWN.get(sql) or bound(sql)
         try:
-            return self._execute(sql, params).fetchall()
+            return self._execute(known.text, known.values(params)).fetchall()
+        except KeyError:
+            raise known.missing(params) from None
         except FAULTS as error:
             self.failed = True
             raise translate(error, self._name) from error
@@ -75,11 +82,14 @@ class SqliteTransaction:
 
     def fetch_one(self, sql: str, params: Params = NO_PARAMS) -> Row | None:
         """Run one statement and return its first row, or None."""
+        known = KNOWN.get(sql) or bound(sql)
         try:
-            cursor = self._execute(sql, params)
+            cursor = self._execute(known.text, known.values(params))
             row: Row | None = cursor.fetchone()
             cursor.close()  # or the rest of the rows would keep the statement, and its snapshot, open
             return row
+        except KeyError:
+            raise known.missing(params) from None
         except FAULTS as error:
             self.failed = True
             raise translate(error, self._name) from error
@@ -91,7 +101,10 @@ class SqliteTransaction:
         if self._execute is _closed:
             _closed()
         try:
-            return self._connection.executemany(sql, rows).rowcount
+            known = bound(sql)
+            return self._connection.executemany(known.text, [known.values(row) for row in rows]).rowcount
+        except KeyError as error:
+            raise StoreError(f"a statement names the parameter :{error.args[0]}, which was not given") from None
         except FAULTS as error:
             self.failed = True
             raise translate(error, self._name) from error

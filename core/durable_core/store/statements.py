@@ -111,9 +111,7 @@ TOKEN_COLUMNS: Final = (
 )
 _TOKEN: Final = ", ".join(TOKEN_COLUMNS)
 
-INSERT_TOKEN: Final = (
-    f"INSERT INTO tokens ({_TOKEN}) VALUES ({', '.join(':' + column for column in TOKEN_COLUMNS)})"
-)
+INSERT_TOKEN: Final = f"INSERT INTO tokens ({_TOKEN}) VALUES ({', '.join(':' + column for column in TOKEN_COLUMNS)})"
 
 UPSERT_TOKEN: Final = (
     INSERT_TOKEN
