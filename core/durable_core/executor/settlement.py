@@ -197,7 +197,9 @@ class Settlement:
         if token.ended:
             row["output"] = None if token.output is None else dump_tree(token.output)
         if moved or token.mode == "join":
-            row.update(attempt=1, pass_number=1, begun_at=None, queue=self.queue_of(token))
+            row.update(attempt=1, pass_number=1, queue=self.queue_of(token))
+            if moved:  # a join goes on with the time of its fork
+                row["begun_at"] = self.now
         if token.status is not TokenStatus.RUNNING:
             row.update(worker_id=None, lease_until=None)
             if token.status is TokenStatus.READY:
