@@ -1,104 +1,91 @@
-"""Read a shelf of documents one after the other, count and summarise each side by side, and write one report.
+"""Split a text into pages, work on them two at a time, then index and summarise it side by side. Takes some seconds.
 
-    durable-studio run examples/document_pipeline.py
-    durable-studio run examples/document_pipeline.py --input '{"folder": "docs", "report": "report.txt"}'
+    durable-studio run examples/document_pipeline.py --id my-document --watch
 
-It takes some seconds on purpose: kill it in the middle and run it again with the same --id. It goes on with the
-document it was at, and no document is read twice.
+Kill it in the middle (``kill -9``) and run the same line again: pages that were done are not done again.
 """
 
 from __future__ import annotations
 
-import re
+import tempfile
 import time
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel
 
 from durable_studio import Context, foreach, parallel, step, workflow
 
-SHELF = {
-    "harbour.txt": "The harbour wakes before the town. Boats leave, gulls follow, and the town sleeps on.",
-    "winter.txt": "Winter came early that year. The river froze, and the children walked to school on it.",
-    "kitchen.txt": "Every kitchen has a drawer that nobody can close. Ours has two.",
-    "letters.txt": "She wrote letters to people she had never met. Some of them answered, and some came.",
-    "clock.txt": "The clock in the station was always three minutes late. So were the trains, and nobody minded.",
-    "garden.txt": "A garden is never finished. It is only ever between two plans.",
-    "bridge.txt": "They built the bridge twice. The first one was too beautiful to be crossed by carts.",
-    "island.txt": "The island had one road, which went round it. Everybody met everybody once a day.",
-}
+TEXT = """
+A step's body runs at least once; its recorded result exists exactly once.
+The position of an execution is stored, so nothing has to be replayed to find it.
+A worker that dies loses its lease, and another one goes on where it was.
+Branches and items commit on their own: a crash repeats only the unfinished ones.
+A wait holds no thread and no worker; it is a row with a due time.
+When something fails for good, the handlers of the completed steps run backwards.
+What a step prints and logs belongs to it, and can be read while it runs.
+The picture of a workflow is the workflow, with a state on every node.
+"""
 
 
-class Shelf(BaseModel):
-    folder: str | None = None
-    """Folder with .txt or .md files; a small shelf of our own without one."""
-    report: str | None = None
-    pause: float = 0.25
-    """Seconds that reading a document takes."""
-
-
-@step
-def list_documents(ctx: Context) -> None:
-    """Which documents there are."""
-    folder = ctx["folder"]
-    if folder is None:
-        ctx["documents"] = sorted(SHELF)
-    else:
-        ctx["documents"] = sorted(str(path) for path in Path(folder).iterdir() if path.suffix in (".txt", ".md"))
-    print(f"{len(ctx['documents'])} documents")
+class Document(BaseModel):
+    title: str = "How it goes on"
+    text: str = TEXT
+    seconds_per_page: float = 0.5
+    folder: str = ""
+    """Where the result goes; a folder for temporary files by default."""
 
 
 @step
-def read_document(document: str, pause: float) -> dict[str, str]:
-    """The document's text."""
-    time.sleep(pause)
-    text = SHELF[document] if document in SHELF else Path(document).read_text(encoding="utf-8")
-    print(f"read {document}: {len(text)} characters")
-    return {"text": text}
+def split_pages(text: str) -> dict[str, list[str]]:
+    time.sleep(0.3)
+    return {"pages": [line.strip() for line in text.splitlines() if line.strip()]}
 
 
 @step
-def count_words(text: str) -> dict[str, int]:
-    """How long it is."""
-    return {"words": len(re.findall(r"\w+", text))}
+def read_page(ctx: Context, page: str, seconds_per_page: float) -> dict[str, Any]:
+    print(f"reading page {ctx.index + 1}")
+    time.sleep(seconds_per_page)
+    ctx.increment("words", len(page.split()))
+    return {"number": ctx.index + 1, "words": [word.strip(".,;:").lower() for word in page.split()]}
 
 
 @step
-def find_keywords(text: str) -> dict[str, list[str]]:
-    """The words it uses most, short ones left out."""
-    words = Counter(word.lower() for word in re.findall(r"\w{5,}", text))
-    return {"keywords": [word for word, _ in words.most_common(3)]}
+def build_index(read: list[dict[str, Any]]) -> dict[str, list[int]]:
+    time.sleep(0.3)
+    index: dict[str, list[int]] = {}
+    for page in read:
+        for word in page["words"]:
+            if len(word) > 5 and page["number"] not in index.setdefault(word, []):
+                index[word].append(page["number"])
+    return {"index": index}  # type: ignore[dict-item]
 
 
 @step
-def describe(document: str, words: int, keywords: list[str]) -> str:
-    """One line on the document."""
-    return f"{Path(document).name:<14} {words:>4} words   {', '.join(keywords)}"
+def summarise(read: list[dict[str, Any]]) -> str:
+    time.sleep(0.3)
+    counted = Counter(word for page in read for word in page["words"] if len(word) > 3)
+    return "mostly about " + ", ".join(word for word, _ in sorted(counted.most_common(3)))
 
 
 @step
-def write_report(ctx: Context) -> dict[str, str]:
-    """All lines, to a file or to stdout."""
-    report = "\n".join(ctx["descriptions"])
-    if ctx["report"] is None:
-        print(report)
-        return {"written": "stdout"}
-    Path(ctx["report"]).write_text(report + "\n", encoding="utf-8")
-    return {"written": ctx["report"]}
+def publish(ctx: Context) -> str:
+    folder = Path(ctx["folder"] or Path(tempfile.gettempdir()) / "durable-document-pipeline")
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{ctx.execution_id}.txt"
+    lines = [ctx["title"], f"{len(ctx['pages'])} pages, {ctx['words']} words, {ctx['summarise']}", ""]
+    lines += [f"{word}: {', '.join(map(str, pages))}" for word, pages in sorted(ctx["index"].items())]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return str(path)
 
 
-@workflow(input=Shelf, output="descriptions")
+@workflow(input=Document, tags=["documents"])
 def document_pipeline():
-    """Read, analyse and describe every document."""
+    """Read every page of a document, then publish its index."""
     return [
-        list_documents,
-        foreach(
-            "each_document",
-            [read_document, parallel("analyse", count_words, find_keywords), describe],
-            items="documents",
-            as_="document",
-            collect="descriptions",
-        ),
-        write_report,
+        split_pages,
+        foreach("read_pages", read_page, items="pages", as_="page", concurrency=2, collect="read"),
+        parallel("digest", build_index, summarise),
+        publish,
     ]

@@ -1,107 +1,113 @@
-"""Price an order, check it, take the payment and pack it side by side, and undo the payment when shipping fails.
+"""Price an order, check it as its value demands, reserve and charge it side by side, and ship it.
 
-    durable-studio run examples/order_processing.py
-    durable-studio run examples/order_processing.py --input '{"address": "nowhere"}'
+    durable-studio run examples/order_processing.py --watch
+    durable-studio run examples/order_processing.py --input '{"lines": [{"item": "server", "price": 12000, "quantity": 1}]}'
 
-The second order cannot be shipped: the run ends `compensated`, with the payment refunded. What a shop would send to
-other services goes to stdout here.
+The second order is large: it waits until a manager has answered. A declined card (``"card": "declined"``) undoes the
+reservation.
 """
 
 from __future__ import annotations
 
 import time
-from decimal import Decimal
 
 from pydantic import BaseModel, Field
 
-from durable_studio import Context, NonRetryableError, Retry, decision, parallel, step, workflow
+from durable_studio import Context, NonRetryableError, Retry, decision, parallel, step, wait_for_input, workflow
 
 
 class Line(BaseModel):
-    product: str
-    quantity: int = Field(gt=0)
-    price: Decimal = Field(gt=0)
+    item: str
+    price: float = Field(gt=0)
+    quantity: int = Field(default=1, ge=1)
 
 
-class OrderInput(BaseModel):
-    order_id: str = "4711"
-    address: str = "12 Harbour Street"
-    lines: list[Line] = [
-        Line(product="espresso machine", quantity=1, price=Decimal("1249.00")),
-        Line(product="cup", quantity=6, price=Decimal("8.50")),
-    ]
+class Order(BaseModel):
+    order_id: str = "A-1001"
+    customer: str = "Ana"
+    card: str = "visa"
+    lines: list[Line] = [Line(item="desk", price=890), Line(item="lamp", price=75.5, quantity=4)]
 
 
 @step
 def calculate_total(ctx: Context) -> None:
-    """Sum up the lines."""
-    ctx["total"] = sum((line["price"] * line["quantity"] for line in ctx["lines"]), Decimal(0))
-    print(f"order {ctx['order_id']}: total {ctx['total']}")
+    ctx["total"] = sum(line["price"] * line["quantity"] for line in ctx["lines"])
+    print(f"order {ctx['order_id']} of {ctx['customer']}: {ctx['total']:.2f}")
 
 
 @decision
-def check_order_value(total: Decimal) -> str:
-    """How carefully to look at the order."""
-    return "high_value" if total > 1000 else "standard"
+def check_order_value(total: float) -> str:
+    if total > 10_000:
+        return "high_value"
+    return "medium_value" if total > 1_000 else "standard"
 
 
-@step
-def review_risk(ctx: Context) -> None:
-    """Large orders are looked at by the fraud rules first."""
-    time.sleep(0.2)
-    ctx["risk"] = "low" if len(ctx["lines"]) < 20 else "high"
-    print(f"risk of {ctx['order_id']}: {ctx['risk']}")
-
-
-def refund_payment(ctx: Context) -> None:
-    """Give the money back: what the payment returned says which."""
-    print(f"refunded {ctx.output['amount']} ({ctx.output['payment_id']})")
-
-
-@step(
-    retry=Retry(max_attempts=3, backoff="exponential", base=0.2, retry_on=(ConnectionError,)),
-    timeout=30.0,
-    compensate=refund_payment,
-)
-def charge_payment(ctx: Context, order_id: str, total: Decimal) -> dict[str, str]:
-    """Charge the card; the gateway drops the first connection, as gateways do."""
-    time.sleep(0.2)
+@step(retry=Retry(max_attempts=3, base=0.2, retry_on=(ConnectionError,)))
+def verify_payment(ctx: Context) -> dict[str, bool]:
     if ctx.attempt == 1:
-        raise ConnectionError("the payment gateway closed the connection")
-    print(f"charged {total} for order {order_id} (key {ctx.idempotency_key})")
-    return {"payment_id": f"pay_{order_id}", "amount": str(total)}
+        raise ConnectionError("the bank did not answer")  # the next attempt finds it awake
+    return {"verified": True}
+
+
+@decision
+def read_answer(manager_approval: str) -> str:
+    return manager_approval
 
 
 @step
-def reserve_stock(ctx: Context) -> None:
-    """Take the products off the shelf."""
-    time.sleep(0.3)
-    ctx["reserved"] = [line["product"] for line in ctx["lines"]]
+def reject(ctx: Context) -> None:
+    raise NonRetryableError(f"the manager rejected order {ctx['order_id']}")
 
 
-@step
-def print_label(order_id: str, address: str) -> dict[str, str]:
-    """Prepare the parcel."""
+def release_stock(ctx: Context) -> None:
+    print(f"stock of order {ctx['order_id']} is free again")
+
+
+@step(compensate=release_stock)
+def reserve_stock(ctx: Context) -> list[str]:
     time.sleep(0.2)
-    return {"label": f"{order_id} -> {address}"}
+    return [f"{line['quantity']} x {line['item']}" for line in ctx["lines"]]
 
 
 @step
-def ship(ctx: Context) -> dict[str, str]:
-    """Hand the parcel to the carrier."""
-    if ctx["address"] == "nowhere":
-        raise NonRetryableError("the carrier does not know the address 'nowhere'")
-    time.sleep(0.2)
-    print(f"shipped {ctx['label']}")
-    return {"tracking": f"TR-{ctx['order_id']}"}
+def write_invoice(order_id: str, total: float) -> str:
+    time.sleep(0.1)
+    return f"invoice {order_id}: {total:.2f} EUR"
 
 
-@workflow(input=OrderInput, output="tracking")
-def order_processing():
-    """Price an order, charge it while it is packed, and ship it."""
+@step
+def charge_card(ctx: Context) -> str:
+    if ctx["card"] == "declined":
+        raise NonRetryableError("the card was declined")
+    return ctx.idempotency_key  # what a payment service needs to charge only once
+
+
+@step
+def ship(ctx: Context) -> str:
+    print(f"shipped {', '.join(ctx['reserve_stock'])}")
+    return f"order {ctx['order_id']} is on its way to {ctx['customer']}"
+
+
+@workflow(input=Order, tags=["shop"])
+def process_order():
+    """Price an order, ask a manager when it is large, then reserve, charge and ship it."""
     return [
         calculate_total,
-        check_order_value.branch(high_value=[review_risk], standard=[]),
-        parallel("prepare", {"payment": charge_payment, "packing": [reserve_stock, print_label]}),
+        check_order_value.branch(
+            high_value=[
+                wait_for_input(
+                    "manager_approval",
+                    type="approval",
+                    prompt="Approve this order?",
+                    timeout=48 * 3600,
+                    timeout_value="rejected",
+                ),
+                read_answer.branch(approved=[], rejected=[reject]),
+            ],
+            medium_value=[verify_payment],
+            standard=[],
+        ),
+        parallel("prepare", {"stock": reserve_stock, "invoice": write_invoice}),
+        charge_card,
         ship,
     ]

@@ -1,71 +1,65 @@
-"""Call an API that is out of order for a while: a loop that counts its tries, waits longer each time, and gives up.
+"""Call a service that is down at first, again and again, waiting longer each time, until it answers or hope is gone.
 
-    durable-studio run examples/retry_api.py
-    durable-studio run examples/retry_api.py --input '{"healthy_after": 99}'
+    durable-studio run examples/retry_api.py --watch
+    durable-studio run examples/retry_api.py --watch --input '{"down_for": 9}'
 
-The API is a function that fails until its n-th call.
+A loop where each wait is durable: stop it while it sleeps, and it goes on when its time has come.
 """
 
 from __future__ import annotations
 
-import time
-
 from pydantic import BaseModel
 
-from durable_studio import Context, decision, loop, step, workflow
+from durable_studio import Context, NonRetryableError, decision, loop, step, workflow
 
 
 class Call(BaseModel):
-    healthy_after: int = 3
-    """The call that the API answers."""
-    most: int = 5
-    """Calls before giving up."""
+    down_for: int = 2
+    """How many calls fail."""
+    give_up_after: int = 5
+    seconds: float = 0.2
+    """The first pause; each one after it is twice as long."""
 
 
 @step
 def call_api(ctx: Context) -> None:
-    """One call; its failure is a result, not an error."""
-    attempt = ctx.iteration + 1
-    ctx["success"] = attempt >= ctx["healthy_after"]
-    ctx.append("log", f"call {attempt}: {'200 OK' if ctx['success'] else '503 Service Unavailable'}")
-    print(ctx["log"][-1])
+    if ctx.iteration < ctx["down_for"]:
+        print(f"call {ctx.iteration + 1}: 503 Service Unavailable")
+        ctx.increment("retries", 1)
+        return
+    print(f"call {ctx.iteration + 1}: 200 OK")
+    ctx["answer"] = {"temperature": 21}
 
 
 @step
 def back_off(ctx: Context) -> None:
-    """Wait a little longer after each failed call."""
-    if not ctx["success"]:
-        retries = ctx.increment("retries")
-        time.sleep(min(0.1 * 2 ** (retries - 1), 1.0))
+    if "answer" not in ctx:
+        ctx.sleep_for(ctx["seconds"] * 2**ctx.iteration)
+
+
+def goes_on(ctx: Context) -> bool:
+    return "answer" not in ctx and ctx.get("retries", 0) < ctx["give_up_after"]
 
 
 @decision
-def was_it_answered(success: bool) -> bool:
-    """Whether the loop ended with an answer."""
-    return success
+def got_answer(ctx: Context) -> bool:
+    return "answer" in ctx
 
 
 @step
-def use_answer(ctx: Context) -> dict[str, str]:
-    """Go on with what the API said."""
-    return {"outcome": f"answered after {len(ctx['log'])} calls"}
+def report(ctx: Context) -> str:
+    return f"{ctx['answer']['temperature']} degrees, after {ctx.get('retries', 0)} failed calls"
 
 
 @step
-def alert_operator(ctx: Context) -> dict[str, str]:
-    """Nobody answered: somebody has to look."""
-    print(f"the API did not answer {len(ctx['log'])} calls")
-    return {"outcome": "given up"}
+def give_up(ctx: Context) -> None:
+    raise NonRetryableError(f"the service did not answer {ctx['retries']} times")
 
 
-@workflow(input=Call, output="outcome")
+@workflow(input=Call, tags=["api"])
 def retry_api():
-    """Call until it answers, at most `most` times."""
+    """Call a service until it answers, with a longer pause after each failure."""
     return [
-        loop(
-            "try_it",
-            [call_api, back_off],
-            while_=lambda ctx: ctx.get("retries", 0) < ctx["most"] and not ctx.get("success"),
-        ),
-        was_it_answered.branch({True: [use_answer], False: [alert_operator]}),
+        loop("calls", [call_api, back_off], while_=goes_on, max_iterations=100),
+        got_answer.branch({True: [report], False: [give_up]}),
     ]

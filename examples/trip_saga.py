@@ -1,9 +1,7 @@
-"""Book a trip from parts, and cancel what was booked when a later part cannot be had.
+"""Book a flight, a hotel and a car; when one cannot be had, cancel what was booked, newest first.
 
-    durable-studio run examples/trip_saga.py
-    durable-studio run examples/trip_saga.py --input '{"car": "none left"}'
-
-The second run ends `compensated`: hotel and flight are cancelled, newest first.
+    durable-studio run examples/trip_saga.py --watch
+    durable-studio run examples/trip_saga.py --watch --input '{"sold_out": "car"}'
 """
 
 from __future__ import annotations
@@ -17,58 +15,56 @@ from durable_studio import Context, NonRetryableError, Retry, step, workflow
 
 class Trip(BaseModel):
     traveller: str = "Ana"
-    destination: str = "Lisbon"
-    car: str = "compact"
+    city: str = "Lisbon"
+    nights: int = 3
+    sold_out: str = ""
+    """flight, hotel or car: what cannot be had."""
 
 
+def book(ctx: Context, what: str) -> str:
+    time.sleep(0.2)
+    if ctx["sold_out"] == what:
+        raise NonRetryableError(f"no {what} is left in {ctx['city']}")
+    reference = f"{what.upper()}-{ctx.execution_id[-4:]}"
+    print(f"booked {reference} for {ctx['traveller']}")
+    return reference
+
+
+@step(retry=Retry(max_attempts=3, base=0.2))
 def cancel_flight(ctx: Context) -> None:
-    """Give the seat back."""
-    print(f"flight {ctx.output['flight']} cancelled")
+    print(f"cancelled {ctx.output}")
+
+
+def cancel_hotel(ctx: Context) -> None:
+    print(f"cancelled {ctx.output}")
+
+
+def cancel_car(ctx: Context) -> None:
+    print(f"cancelled {ctx.output}")
 
 
 @step(compensate=cancel_flight)
-def book_flight(traveller: str, destination: str) -> dict[str, str]:
-    """Take a seat."""
-    time.sleep(0.2)
-    print(f"flight to {destination} booked for {traveller}")
-    return {"flight": f"FL-{destination[:3].upper()}-{traveller[:1]}"}
-
-
-@step(retry=Retry(max_attempts=3, backoff="constant", base=0.1))
-def cancel_hotel(ctx: Context) -> None:
-    """Give the room back; the hotel's desk takes a second call."""
-    if ctx.attempt == 1:
-        raise ConnectionError("the hotel's line is busy")
-    print(f"hotel {ctx.output['hotel']} cancelled")
+def book_flight(ctx: Context) -> str:
+    return book(ctx, "flight")
 
 
 @step(compensate=cancel_hotel)
-def book_hotel(destination: str) -> dict[str, str]:
-    """Take a room."""
-    time.sleep(0.2)
-    print(f"hotel in {destination} booked")
-    return {"hotel": f"HT-{destination[:3].upper()}"}
+def book_hotel(ctx: Context) -> str:
+    return book(ctx, "hotel")
+
+
+@step(compensate=cancel_car)
+def book_car(ctx: Context) -> str:
+    return book(ctx, "car")
 
 
 @step
-def rent_car(car: str) -> dict[str, str]:
-    """Take a car, if there is one."""
-    time.sleep(0.2)
-    if car == "none left":
-        raise NonRetryableError("no car is left at the airport")
-    print(f"{car} car rented")
-    return {"rental": f"CAR-{car}"}
+def send_itinerary(ctx: Context) -> str:
+    booked = ", ".join([ctx["book_flight"], ctx["book_hotel"], ctx["book_car"]])
+    return f"{ctx['nights']} nights in {ctx['city']}: {booked}"
 
 
-@step
-def send_itinerary(ctx: Context) -> dict[str, str]:
-    """Tell the traveller."""
-    itinerary = ", ".join(ctx[key] for key in ("flight", "hotel", "rental"))
-    print(f"itinerary for {ctx['traveller']}: {itinerary}")
-    return {"itinerary": itinerary}
-
-
-@workflow(input=Trip, output="itinerary")
-def trip_saga():
-    """Flight, hotel and car, or none of them."""
-    return [book_flight, book_hotel, rent_car, send_itinerary]
+@workflow(input=Trip, tags=["travel"])
+def book_trip():
+    """Book everything, or leave nothing booked."""
+    return [book_flight, book_hotel, book_car, send_itinerary]
