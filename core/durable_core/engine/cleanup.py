@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from durable_core.clock import seconds_to_us
 from durable_core.durations import to_seconds
+from durable_core.engine.surface import Surface
 from durable_core.errors import InvalidStateError
 from durable_core.status import TERMINAL
 from durable_core.store.transaction import Transaction
-
-if TYPE_CHECKING:
-    from durable_core.engine.engine import Engine
 
 BATCH: Final = 200
 """Executions in one transaction: bounds how long everybody else waits for the write lock."""
@@ -28,7 +26,7 @@ AND NOT EXISTS (SELECT 1 FROM executions c WHERE c.parent_id = executions.id AND
 
 
 def cleanup(
-    engine: Engine, older_than: float | timedelta, status: str | Sequence[str] | None = None, dry_run: bool = False
+    engine: Surface, older_than: float | timedelta, status: str | Sequence[str] | None = None, dry_run: bool = False
 ) -> int:
     """How many executions that ended longer ago than that were removed, or would be with `dry_run`."""
     age = seconds_to_us(to_seconds(older_than, "older_than"))

@@ -10,18 +10,16 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal
+from typing import Final, Literal
 
 from durable_core.clock import SYSTEM_CLOCK
+from durable_core.engine.surface import Surface
 from durable_core.executor.oslock import holder_is_gone, host_identity
 from durable_core.query import workers as machines
 from durable_core.query.entry import Entry
 from durable_core.store import schema
 from durable_core.store.control import BLOCKED
 from durable_core.store.urls import parse_url
-
-if TYPE_CHECKING:
-    from durable_core.engine.engine import Engine
 
 Level = Literal["ok", "warning", "problem"]
 
@@ -41,12 +39,12 @@ class Check:
     hint: str = ""
 
 
-def doctor(engine: Engine) -> list[Check]:
+def doctor(engine: Surface) -> list[Check]:
     """Everything that was looked at, good or bad."""
     return [*_store(engine), *_file(engine), *_clock(engine), *_workers(engine), *_work(engine)]
 
 
-def _store(engine: Engine) -> Iterator[Check]:
+def _store(engine: Surface) -> Iterator[Check]:
     database = engine.database
     began = time.perf_counter()
     found = schema.current(database)
@@ -62,7 +60,7 @@ def _store(engine: Engine) -> Iterator[Check]:
         yield Check("schema", "problem", f"version {found}; this library works with {schema.head()}", hint)
 
 
-def _file(engine: Engine) -> Iterator[Check]:
+def _file(engine: Surface) -> Iterator[Check]:
     if engine.database.dialect != "sqlite":
         return
     from durable_core.store.sqlite import sqlite_has_wal_reset_bug
@@ -107,7 +105,7 @@ def _disk(path: Path) -> Iterator[Check]:
     yield Check("disk", level, f"{_megabytes(size)} used by the store, {_megabytes(free)} free", hint)
 
 
-def _clock(engine: Engine) -> Iterator[Check]:
+def _clock(engine: Surface) -> Iterator[Check]:
     if engine.database.dialect != "postgres":
         return
     before = SYSTEM_CLOCK.now_us()
@@ -122,7 +120,7 @@ def _clock(engine: Engine) -> Iterator[Check]:
         yield Check("clock", "ok", f"{skew * 1000:+.0f} ms between this machine and the database")
 
 
-def _workers(engine: Engine) -> Iterator[Check]:
+def _workers(engine: Surface) -> Iterator[Check]:
     with engine.database.read() as tx:
         found = machines.workers(tx)
     alive = [worker for worker in found if worker["status"] == "alive" and not _is_gone(worker)]
@@ -145,7 +143,7 @@ def _is_gone(worker: Entry) -> bool:
     return worker["host"] == host_identity() and worker["pid"] != os.getpid() and holder_is_gone(worker["lock_file"])
 
 
-def _work(engine: Engine) -> Iterator[Check]:
+def _work(engine: Surface) -> Iterator[Check]:
     with engine.database.read() as tx:
         now = tx.now()
         queues = machines.queues(tx)

@@ -16,6 +16,7 @@ from durable_core.clock import SYSTEM_CLOCK, Clock, to_us
 from durable_core.codec import decode, encode
 from durable_core.dsl.registry import registry
 from durable_core.dsl.workflow import Workflow
+from durable_core.durations import to_seconds
 from durable_core.engine import reading
 from durable_core.engine.cleanup import cleanup
 from durable_core.engine.doctor import Check, doctor
@@ -23,13 +24,13 @@ from durable_core.engine.execution import Execution
 from durable_core.engine.queues import Queues
 from durable_core.engine.verify import Finding, verify
 from durable_core.engine.waiters import Waiters
-from durable_core.durations import to_seconds
 from durable_core.errors import ExecutionFailed, InvalidStateError
 from durable_core.executor import control
 from durable_core.executor.captured import Capture
 from durable_core.executor.definitions import Definitions
 from durable_core.executor.settlement import Settled
 from durable_core.executor.start import Beginning, Begun, StartUnit
+from durable_core.executor.waiting import Waits
 from durable_core.executor.worker import DEFAULT_LEASE, Worker, WorkerOptions
 from durable_core.failpoints import failpoint
 from durable_core.ids import check_id, new_execution_id
@@ -38,7 +39,6 @@ from durable_core.query.entry import Entry
 from durable_core.store.commit import Committer
 from durable_core.store.database import open_database
 from durable_core.wait import events, inputs
-from durable_core.executor.waiting import Waits
 
 DEFAULT_QUEUES: Mapping[str, int] = {"default": 100}
 """Bodies that an engine's own worker runs at once, by queue."""
@@ -80,7 +80,9 @@ class Engine:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     def close(self, grace: float = 10.0) -> None:
@@ -101,10 +103,10 @@ class Engine:
         self._must_be_open()
         options = self._options
         if queues is not None or name is not None:
-            options = WorkerOptions(queues=dict(queues or options.queues), lease=options.lease, name=name or options.name)
-        worker = Worker(
-            self.committer, self.definitions, self.clock, self.bus, self._waits, self._capture, options
-        )
+            options = WorkerOptions(
+                queues=dict(queues or options.queues), lease=options.lease, name=name or options.name
+            )
+        worker = Worker(self.committer, self.definitions, self.clock, self.bus, self._waits, self._capture, options)
         worker.start()
         self._workers.append(worker)
         return worker
@@ -119,7 +121,9 @@ class Engine:
 
     def _must_be_open(self) -> None:
         if self._closed:
-            raise InvalidStateError("This engine is closed.", state="closed", allowed=["open"], hint="Make a new Engine.")
+            raise InvalidStateError(
+                "This engine is closed.", state="closed", allowed=["open"], hint="Make a new Engine."
+            )
 
     # --- starting --------------------------------------------------------------------------------------------------
 
@@ -167,7 +171,9 @@ class Engine:
                 self.bus.publish(Message("started", begun.execution_id))
         return Execution(self, begun.execution_id)
 
-    def run(self, workflow: Workflow | str, input: Any = None, *, timeout: float | None = None, **options: Any) -> Execution:
+    def run(
+        self, workflow: Workflow | str, input: Any = None, *, timeout: float | None = None, **options: Any
+    ) -> Execution:
         """Start and wait; ExecutionFailed for any end but completed."""
         execution = self.start(workflow, input, **options)
         execution.wait(timeout)
@@ -273,7 +279,9 @@ class Engine:
 
     # --- acting ----------------------------------------------------------------------------------------------------
 
-    def cancel(self, id: str | Execution, mode: control.CancelMode = "graceful", reason: str | None = None) -> Execution:
+    def cancel(
+        self, id: str | Execution, mode: control.CancelMode = "graceful", reason: str | None = None
+    ) -> Execution:
         """Cancel an execution: gracefully, with compensation, or at once (T-6)."""
         if mode not in ("graceful", "compensate", "terminate"):
             raise InvalidStateError(

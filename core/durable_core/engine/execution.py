@@ -5,19 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Generator, Iterator
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Literal, overload
+from typing import Any, Literal, overload
 
 from durable_core.clock import from_us
 from durable_core.codec import decode
 from durable_core.engine import reading
+from durable_core.engine.surface import Surface
 from durable_core.query import executions as queries
 from durable_core.query.contexts import context_of
 from durable_core.query.document import error_of
 from durable_core.query.entry import Entry
 from durable_core.query.executions import ExecutionRecord
-
-if TYPE_CHECKING:
-    from durable_core.engine.engine import Engine
 
 
 class Execution:
@@ -25,7 +23,7 @@ class Execution:
 
     __slots__ = ("_engine", "id")
 
-    def __init__(self, engine: Engine, execution_id: str) -> None:
+    def __init__(self, engine: Surface, execution_id: str) -> None:
         self._engine = engine
         self.id = execution_id
 

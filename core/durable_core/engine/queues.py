@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from durable_core.engine.surface import Surface
 from durable_core.ids import check_name
 from durable_core.query import workers as machines
 from durable_core.query.entry import Entry
-
-if TYPE_CHECKING:
-    from durable_core.engine.engine import Engine
 
 _SET = """
 INSERT INTO queues (name, paused, updated_at) VALUES (:name, :paused, :now)
@@ -21,7 +17,7 @@ class Queues:
 
     __slots__ = ("_engine",)
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Surface) -> None:
         self._engine = engine
 
     def list(self) -> list[Entry]:

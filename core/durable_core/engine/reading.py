@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from durable_core.clock import seconds_to_us, to_us
 from durable_core.codec import to_plain
@@ -13,6 +13,7 @@ from durable_core.definition.model import Definition
 from durable_core.dsl.registry import registry
 from durable_core.dsl.workflow import Workflow, set_graph_factory
 from durable_core.durations import to_seconds
+from durable_core.engine.surface import Surface
 from durable_core.errors import InputValidationError, StoreError
 from durable_core.query import executions as queries
 from durable_core.query import inputs as questions
@@ -28,29 +29,26 @@ from durable_core.query.steps import current_names, find_node, open_steps, recor
 from durable_core.status import TERMINAL, ExecutionStatus
 from durable_core.store.transaction import Transaction
 
-if TYPE_CHECKING:
-    from durable_core.engine.engine import Engine
-
 DEFAULT_PAGE = 50
 FOLLOW_SECONDS = 0.1
 """How often a followed log looks for new lines (L-2 promises 200 ms)."""
 
 
-def _definition(engine: Engine, tx: Transaction, record: ExecutionRecord) -> Definition | None:
+def _definition(engine: Surface, tx: Transaction, record: ExecutionRecord) -> Definition | None:
     try:
         return engine.definitions.stored(tx, record.definition_hash)
     except StoreError:
         return None  # `verify` tells; the record can still be read
 
 
-def steps(engine: Engine, execution_id: str) -> list[Entry]:
+def steps(engine: Surface, execution_id: str) -> list[Entry]:
     """Every finished attempt in order, then those that run or wait now."""
     with engine.database.read() as tx:
         record = queries.find(tx, execution_id)
         return steps_of(tx, execution_id, _definition(engine, tx, record), record.status)
 
 
-def steps_since(engine: Engine, execution_id: str, seq: int) -> tuple[ExecutionRecord, list[Entry], list[Entry]]:
+def steps_since(engine: Surface, execution_id: str, seq: int) -> tuple[ExecutionRecord, list[Entry], list[Entry]]:
     """The execution, the attempts recorded after `seq`, and where it stands now; values plain, as for JSON."""
     with engine.database.read() as tx:
         record = queries.find(tx, execution_id)
@@ -58,27 +56,27 @@ def steps_since(engine: Engine, execution_id: str, seq: int) -> tuple[ExecutionR
         return record, recorded, open_steps(tx, execution_id, _definition(engine, tx, record), record.status)
 
 
-def current_steps(engine: Engine, execution_id: str) -> list[str]:
+def current_steps(engine: Surface, execution_id: str) -> list[str]:
     """Names of the steps that run or wait now."""
     with engine.database.read() as tx:
         record = queries.find(tx, execution_id)
         return current_names(open_steps(tx, execution_id, _definition(engine, tx, record), record.status))
 
 
-def compensations(engine: Engine, execution_id: str) -> list[Entry]:
+def compensations(engine: Surface, execution_id: str) -> list[Entry]:
     """Every attempt of a compensation handler, in the order they ran."""
     with engine.database.read() as tx:
         queries.find(tx, execution_id)
         return [step for step in recorded_steps(tx, execution_id) if step["type"] == "compensation"]
 
 
-def history(engine: Engine, execution_id: str) -> list[Entry]:
+def history(engine: Surface, execution_id: str) -> list[Entry]:
     """Everything that happened to it, oldest first."""
     with engine.database.read() as tx:
         return history_of(tx, queries.find(tx, execution_id))
 
 
-def describe(engine: Engine, execution_id: str) -> dict[str, Any]:
+def describe(engine: Surface, execution_id: str) -> dict[str, Any]:
     """The execution as one JSON document: what `status --json` prints."""
     with engine.database.read() as tx:
         record = queries.find(tx, execution_id)
@@ -88,7 +86,7 @@ def describe(engine: Engine, execution_id: str) -> dict[str, Any]:
         return document(record, context_of(tx, record), current_names(standing), found)
 
 
-def full_id(engine: Engine, text: str) -> str:
+def full_id(engine: Surface, text: str) -> str:
     """The id that a text means: itself, or the one execution whose id begins with it."""
     with engine.database.read() as tx:
         return queries.full_id(tx, text)
@@ -97,12 +95,12 @@ def full_id(engine: Engine, text: str) -> str:
 # --- lists ---------------------------------------------------------------------------------------------------------
 
 
-def list_ids(engine: Engine, limit: int, after: str | None, **chosen: Any) -> list[str]:
+def list_ids(engine: Surface, limit: int, after: str | None, **chosen: Any) -> list[str]:
     """Ids of the executions that match, newest first."""
     return [record.id for record in list_records(engine, limit, after, **chosen)]
 
 
-def list_records(engine: Engine, limit: int, after: str | None, **chosen: Any) -> list[ExecutionRecord]:
+def list_records(engine: Surface, limit: int, after: str | None, **chosen: Any) -> list[ExecutionRecord]:
     """One page of executions, newest first; `after` is the id of the last one of the page before."""
     if limit < 1:
         raise InputValidationError(f"limit must be at least 1, got {limit}", errors={"limit": ["must be at least 1"]})
@@ -112,14 +110,14 @@ def list_records(engine: Engine, limit: int, after: str | None, **chosen: Any) -
         return queries.page(tx, wanted, limit, place)
 
 
-def count(engine: Engine, **chosen: Any) -> int:
+def count(engine: Surface, **chosen: Any) -> int:
     """How many executions match, over all pages."""
     wanted = filter_of(**chosen)
     with engine.database.read() as tx:
         return queries.count(tx, wanted)
 
 
-def summaries(engine: Engine, limit: int, after: str | None, **chosen: Any) -> list[dict[str, Any]]:
+def summaries(engine: Surface, limit: int, after: str | None, **chosen: Any) -> list[dict[str, Any]]:
     """One page as JSON: what `list --json` prints."""
     return [summary(record) for record in list_records(engine, limit, after, **chosen)]
 
@@ -155,7 +153,7 @@ def filter_of(
 
 
 def pending_inputs(
-    engine: Engine,
+    engine: Surface,
     execution_id: str | None,
     workflow: Workflow | str | None = None,
     type: str | None = None,
@@ -174,7 +172,7 @@ def pending_inputs(
         )
 
 
-def stats(engine: Engine) -> dict[str, Any]:
+def stats(engine: Surface) -> dict[str, Any]:
     """How many executions there are by status and workflow, and what waits in each queue."""
     with engine.database.read() as tx:
         found = count_all(tx)
@@ -182,7 +180,7 @@ def stats(engine: Engine) -> dict[str, Any]:
         return found
 
 
-def nodes(engine: Engine, *, ended: bool = False) -> list[Entry]:
+def nodes(engine: Surface, *, ended: bool = False) -> list[Entry]:
     """The workers of this store, newest first."""
     with engine.database.read() as tx:
         return machines.workers(tx, ended=ended)
@@ -192,7 +190,7 @@ def nodes(engine: Engine, *, ended: bool = False) -> list[Entry]:
 
 
 def logs(
-    engine: Engine, execution_id: str, step: str | None = None, level: str | None = None, after: int = 0
+    engine: Surface, execution_id: str, step: str | None = None, level: str | None = None, after: int = 0
 ) -> list[Entry]:
     """The captured lines, oldest first; `step` is a name, id or path."""
     with engine.database.read() as tx:
@@ -201,7 +199,7 @@ def logs(
 
 
 def follow_logs(
-    engine: Engine, execution_id: str, step: str | None = None, level: str | None = None
+    engine: Surface, execution_id: str, step: str | None = None, level: str | None = None
 ) -> Iterator[Entry]:
     """The captured lines as they come, until the execution has ended."""
     after = 0
@@ -220,7 +218,7 @@ def follow_logs(
         time.sleep(FOLLOW_SECONDS)
 
 
-def _path(engine: Engine, tx: Transaction, execution_id: str, step: str | None) -> str | None:
+def _path(engine: Surface, tx: Transaction, execution_id: str, step: str | None) -> str | None:
     record = queries.find(tx, execution_id)
     if step is None:
         return None
@@ -239,7 +237,7 @@ def workflow_graph(workflow: Workflow | str) -> Any:
     return build_graph(chosen.definition)
 
 
-def execution_graph(engine: Engine, execution_id: str) -> Any:
+def execution_graph(engine: Surface, execution_id: str) -> Any:
     """The graph of the structure that the execution is pinned to, with a state on every node that was reached."""
     from durable_core.graph import build_graph, overlay_facts
     from durable_core.query.facts import facts_of

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from durable_core.codec import load_tree
 from durable_core.definition.state import Frame
+from durable_core.engine.surface import Surface
 from durable_core.query.workers import workers
 from durable_core.status import TERMINAL, ExecutionStatus
 from durable_core.store.control import BLOCKED, PAUSED
 from durable_core.store.transaction import Transaction
-
-if TYPE_CHECKING:
-    from durable_core.engine.engine import Engine
 
 SWEEP_SLACK_US: Final = 60_000_000
 """How long after the end of its lease a token may still look claimed, or a ready one may lie there, in microseconds."""
@@ -177,7 +175,7 @@ _RULES: Final = (
 )
 
 
-def verify(engine: Engine) -> list[Finding]:
+def verify(engine: Surface) -> list[Finding]:
     """Every broken promise that the store shows, in one snapshot; an empty list is what everybody wants to see."""
     with engine.database.read() as tx:
         return [*_by_rule(tx), *(finding for look in _LOOKS for finding in look(tx))]
