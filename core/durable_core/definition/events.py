@@ -84,8 +84,15 @@ class StopRequested:
     inclusive: bool = True
 
 
+@dataclass(frozen=True, slots=True)
+class Revived:
+    """The token had failed or was stopped, and goes on; the state holds all tokens below it."""
+
+    token: str
+
+
 Event = (
-    Started | Completed | Chosen | Tested | Counted | Joined | Failed | Halted | ChildEnded | StopRequested
+    Started | Completed | Chosen | Tested | Counted | Joined | Failed | Halted | ChildEnded | StopRequested | Revived
 )
 
 
@@ -125,6 +132,13 @@ class StopBelow:
 
 
 @dataclass(frozen=True, slots=True)
+class Reawaken:
+    """The branch that had ended may go on now: apply `Revived` to the state with all tokens below it."""
+
+    token: str
+
+
+@dataclass(frozen=True, slots=True)
 class Interrupt:
     """The token's body is running: ask it to stop."""
 
@@ -150,4 +164,4 @@ class Rest:
     """The execution has come to rest after it was asked to stop."""
 
 
-Command = Proceed | Spawn | Merge | TellParent | StopBelow | Interrupt | Finish | GiveUp | Rest
+Command = Proceed | Spawn | Merge | TellParent | StopBelow | Reawaken | Interrupt | Finish | GiveUp | Rest

@@ -5,13 +5,14 @@
     Failed -------> TellParent | GiveUp
     ChildEnded ---> Spawn the next item | StopBelow | Merge
     StopRequested > Interrupt what runs, cancel what does not
+    Revived ------> Proceed | Spawn | Merge, for what is not done
 
 A state may be a part of the whole: an event on a token reads that token alone; `StopRequested` reads the tokens below.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from durable_core.definition.events import (
@@ -29,7 +30,9 @@ from durable_core.definition.events import (
     Joined,
     Merge,
     Proceed,
+    Reawaken,
     Rest,
+    Revived,
     Spawn,
     Started,
     StopBelow,
@@ -44,7 +47,6 @@ from durable_core.definition.nodes import (
     LoopNode,
     Node,
     ParallelNode,
-    SwitchNode,
     child_sequences,
 )
 from durable_core.definition.state import ROOT, Frame, State, Token, child_key
@@ -64,10 +66,12 @@ def apply(definition: Definition, state: State, event: Event) -> Transition:
     """Take one event. The same definition, state and event always give the same transition."""
     match event:
         case Completed() | Chosen() | Tested() | Counted() | Joined() if state[event.token].stop:
-            # what ran was recorded; nothing follows it
-            return _end(state[event.token]._replace(status=TokenStatus.CANCELLED))
+            return _come_to_rest(definition, state[event.token], event)
         case Completed():
             token = state[event.token]
+            if token.path is None:
+                # the flow had ended, and only what comes after it was still to be done
+                return _end(token._replace(status=TokenStatus.DONE))
             node = definition.places[_path(token)].node
             if isinstance(node, DecisionNode):
                 return _take(definition, token, node, event.choice)
@@ -95,6 +99,8 @@ def apply(definition: Definition, state: State, event: Event) -> Transition:
             return _child_ended(definition, state[event.token], event)
         case StopRequested():
             return _stop(definition, state, event)
+        case Revived():
+            return revive(definition, state, event.token)
         case Started():
             return _start(definition)
 
@@ -102,6 +108,15 @@ def apply(definition: Definition, state: State, event: Event) -> Transition:
 def _path(token: Token) -> str:
     assert token.path is not None, f"token {token.key!r} stands nowhere"
     return token.path
+
+
+def _come_to_rest(definition: Definition, token: Token, event: Event) -> Transition:
+    """What ran is recorded and the token moves past it, so that nothing runs twice should it go on; no node begins."""
+    moved = apply(definition, {token.key: token._replace(stop=False)}, event)
+    after = moved.changed[token.key]._replace(stop=True)
+    if after.status is TokenStatus.FAILED or (after.status is TokenStatus.DONE and token.parent is not None):
+        return Transition({after.key: after}, moved.commands)
+    return _end(after._replace(status=TokenStatus.CANCELLED, mode="run", frame=None))
 
 
 def _start(definition: Definition) -> Transition:
@@ -141,7 +156,7 @@ def _advance(definition: Definition, token: Token, node: Node, output: Any) -> T
         if place.next is not None:
             return _arrive(definition, token, place.next, iterations, output)
         if place.owner is None:
-            return _end(token._replace(status=TokenStatus.DONE, output=output, iterations=iterations))
+            return _end(token._replace(path=None, status=TokenStatus.DONE, output=output, iterations=iterations))
         owner = definition.places[place.owner].node
         if isinstance(owner, LoopNode):
             # the next test; its number is the number of iterations that are done
@@ -173,12 +188,18 @@ def _tested(definition: Definition, token: Token, holds: bool) -> Transition:
         outer = token._replace(iterations=token.iterations[:-1])
         return _advance(definition, outer, node, token.output if done else None)
     if done >= node.max_iterations:
-        error = MaxIterationsError(
-            f"Loop {node.path!r} has run {done} iterations and its condition still holds.",
-            hint="Make the condition end, or raise max_iterations.",
-        )
-        return _end(token._replace(status=TokenStatus.FAILED, error=describe_exception(error)))
+        return _end(token._replace(status=TokenStatus.FAILED, error=describe_exception(too_many_iterations(node))))
     return _arrive(definition, token, node.body[0].path, token.iterations, None)
+
+
+def too_many_iterations(node: LoopNode) -> MaxIterationsError:
+    """Why a loop whose condition still holds goes no further."""
+    return MaxIterationsError(
+        f"Loop {node.path!r} has run {node.max_iterations} iterations and its condition still holds.",
+        loop=node.path,
+        max_iterations=node.max_iterations,
+        hint="Make the condition end, or raise max_iterations.",
+    )
 
 
 def _fork(definition: Definition, token: Token, node: Node, total: int) -> Transition:
@@ -190,14 +211,19 @@ def _spawn(definition: Definition, parent: Token, node: Node, before: tuple[Comm
     """Start as many branches or items as the concurrency allows; an empty branch ends at once."""
     assert isinstance(node, ParallelNode | ForeachNode)
     assert parent.frame is not None
-    total, started = parent.frame.total, parent.frame.started
+    total, started, again = parent.frame.total, parent.frame.started, parent.frame.again
     open_ = parent.frame.open
     limit = node.concurrency or total
     sequences = child_sequences(node)
     new: dict[str, Token] = {}
     fresh: list[str] = []
     changed: dict[str, Token] = {}
-    while started < total and open_ < limit:
+    commands: list[Command] = [*before]
+    while (again or started < total) and open_ < limit:
+        if again:
+            commands.append(Reawaken(child_key(node.path, parent.iterations, again[0])))
+            again, open_ = again[1:], open_ + 1
+            continue
         branch, started = started, started + 1
         key = child_key(node.path, parent.iterations, branch)
         each = isinstance(node, ForeachNode)
@@ -212,10 +238,9 @@ def _spawn(definition: Definition, parent: Token, node: Node, before: tuple[Comm
         open_ += 1
         # the first node of a branch may be a parallel itself: its tokens are fresh as well
         fresh.extend(_fresh(key, arrived.commands))
-    frame = parent.frame._replace(started=started, open=open_)
+    frame = parent.frame._replace(started=started, open=open_, again=again)
     changed[parent.key] = parent = parent._replace(frame=frame)
     changed.update(new)
-    commands: list[Command] = [*before]
     if fresh:
         commands.append(Spawn(tuple(fresh)))
     if frame.settled:
@@ -322,30 +347,39 @@ def _stop(definition: Definition, state: State, event: StopRequested) -> Transit
     return Transition(changed, tuple(commands))
 
 
-def revive(state: State) -> Transition:
-    """Let a failed execution go on: what is done stays done, what failed or was stopped is ready again.
+def revive(definition: Definition, state: State, key: str = ROOT) -> Transition:
+    """Let a stopped token and what is below it go on: what is done stays done, the rest is ready again.
 
-    `state` holds every token of the execution. A join whose branches are all done is decided again.
+    `state` holds the token and every token below it. No more branches are open at once than the concurrency allows: the
+    others follow as those end.
     """
-    changed: dict[str, Token] = {}
-    commands: list[Command] = []
-    unfinished: dict[str, int] = {}
+    below: dict[str, list[Token]] = {}
     for token in state.values():
         if token.parent is not None and token.status is not TokenStatus.DONE:
-            unfinished[token.parent] = unfinished.get(token.parent, 0) + 1
-    for token in state.values():
-        if token.status is TokenStatus.DONE:
-            continue
-        fresh = token._replace(status=TokenStatus.READY, mode="run", stop=False, error=None)
-        if token.frame is not None:
-            frame = token.frame._replace(open=unfinished.get(token.key, 0), failures=0, stopping=False)
-            fresh = fresh._replace(frame=frame)
-            # branches that were never started are started by the join of those that are open, or right away
-            if frame.open:
-                fresh = fresh._replace(status=TokenStatus.JOINING)
+            below.setdefault(token.parent, []).append(token)
+    changed: dict[str, Token] = {}
+    commands: list[Command] = []
+    pending = [key]
+    while pending:
+        transition = _revived(definition, state[pending.pop()], below)
+        changed.update(transition.changed)
+        for command in transition.commands:
+            if isinstance(command, Reawaken):
+                pending.append(command.token)
             else:
-                fresh = fresh._replace(mode="join")
-        changed[fresh.key] = fresh
-        if fresh.status is TokenStatus.READY:
-            commands.append(Merge(fresh.key) if fresh.mode == "join" else Proceed(fresh.key))
+                commands.append(command)
     return Transition(changed, tuple(commands))
+
+
+def _revived(definition: Definition, token: Token, below: Mapping[str, list[Token]]) -> Transition:
+    fresh = token._replace(status=TokenStatus.READY, mode="run", stop=False, error=None)
+    node = None if token.path is None else definition.places[token.path].node
+    if token.frame is not None:
+        assert node is not None
+        again = tuple(sorted(child.branch for child in below.get(token.key, ())))
+        frame = token.frame._replace(open=0, failures=0, stopping=False, again=again)
+        return _spawn(definition, fresh._replace(status=TokenStatus.JOINING, frame=frame), node, ())
+    if isinstance(node, ParallelNode):
+        # it came to rest right before it forked
+        return _fork(definition, fresh, node, len(node.branches))
+    return Transition({fresh.key: fresh}, (Proceed(fresh.key),))

@@ -33,25 +33,28 @@ class Frame(NamedTuple):
     stopping: bool = False
     """No further branch starts: one failed under fail_fast, or the execution is being cancelled."""
 
+    again: tuple[int, ...] = ()
+    """Branches that had ended and go on once the concurrency allows it: only after a retry."""
+
     @property
     def settled(self) -> bool:
         """Nothing is open and nothing more will start: the join may be decided."""
-        return self.open == 0 and (self.stopping or self.started == self.total)
+        return self.open == 0 and (self.stopping or (self.started == self.total and not self.again))
 
     def to_json(self) -> list[int]:
-        return [self.total, self.started, self.open, self.failures, int(self.stopping)]
+        return [self.total, self.started, self.open, self.failures, int(self.stopping), *self.again]
 
     @classmethod
     def from_json(cls, data: list[int]) -> Frame:
-        total, started, still_open, failures, stopping = data
-        return cls(total, started, still_open, failures, bool(stopping))
+        total, started, still_open, failures, stopping, *again = data
+        return cls(total, started, still_open, failures, bool(stopping), tuple(again))
 
 
 class Token(NamedTuple):
     """One thread of control.
 
     `key` is unique in the execution and the same after every restart; `branch` is the written order among its siblings.
-    `mode` says what comes next when it is claimed: run the node, decide the join, or run compensations.
+    `path` is None before a branch begins and once the whole flow is done. `mode` says what comes next when it is claimed: run the node, decide the join, or run compensations.
     """
 
     key: str

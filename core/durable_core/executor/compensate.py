@@ -13,6 +13,7 @@ from durable_core.errors import NonRetryableError
 from durable_core.executor.claim import Claim
 from durable_core.executor.contexts import compensation_context, invoke_compensation
 from durable_core.executor.ending import close
+from durable_core.executor.fold import spread
 from durable_core.executor.record import held_token
 from durable_core.executor.settlement import Holder, Settled, Settlement
 from durable_core.failpoints import failpoint
@@ -52,7 +53,7 @@ def plan_compensation(claim: Claim, database: Database) -> Compensation:
     spec = node.compensate
     failpoint("before_compensation", claim.token_id)
     started_at = now_us()
-    error = None
+    error: BaseException | None = None
     result = None
     iterations = parse_iteration_key(iteration) if iteration else ()
     try:
@@ -60,11 +61,11 @@ def plan_compensation(claim: Claim, database: Database) -> Compensation:
             claim, node, iterations, load_tree(snapshot) if snapshot else {}, load_tree(output) if output else None
         )
         result = invoke_compensation(claim, node, context, spec.timeout)
-    except Exception as raised:
+    except BaseException as raised:  # a handler may call sys.exit
         error = raised
         again = claim.attempt < spec.retry.max_attempts and not isinstance(raised, NonRetryableError)
-        if again and isinstance(raised, claim.workflow.retry_on[binding_key(path, "compensate")]):
-            plan.retry_after = spec.retry.delay(claim.attempt)
+        if again and isinstance(raised, claim.workflow.retry_on.get(binding_key(path, "compensate"), Exception)):
+            plan.retry_after = spec.retry.delay(claim.attempt, spread())
     failpoint("after_compensation", claim.token_id)
     plan.rows.append(
         {

@@ -182,7 +182,7 @@ def retry(tx: Transaction, execution_id: str, definitions: Definitions) -> Settl
     tx.execute(sql.REOPEN_EXECUTION, {"execution": execution_id, "status": settlement.status, "now": settlement.now})
     settlement.revision += 1
     if failed:
-        settlement.take_in(revive(settlement.state))
+        settlement.take_in(revive(settlement.definition, settlement.state))
     else:
         tx.execute(sql.REOPEN_COMPENSATIONS, {"execution": execution_id})
         tx.execute(sql.FORGIVE_COMPENSATIONS, {"execution": execution_id})

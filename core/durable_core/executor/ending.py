@@ -12,6 +12,7 @@ from durable_core.executor.settlement import Holder, Settlement
 from durable_core.status import ExecutionStatus, TokenStatus, check_transition
 from durable_core.store import statements as sql
 from durable_core.store.contexts import stored_context
+from durable_core.store.control import STOPPING
 from durable_core.wait.children import child_ended
 
 
@@ -20,9 +21,9 @@ def end(settlement: Settlement, context: dict[str, Any] | None, output: Any, hol
     match settlement.outcome:
         case Finish():
             close(settlement, ExecutionStatus.COMPLETED, context, output=output)
-        case GiveUp(error):
+        case GiveUp(error) if not settlement.control & STOPPING:
             _fail(settlement, context, error, holder)
-        case Rest():
+        case GiveUp() | Rest():  # a body that failed while it was asked to stop does not change why it stops
             if settlement.cancel_mode == "fail":
                 _fail(settlement, context, None if settlement.error is None else load_tree(settlement.error), holder)
             elif settlement.cancel_mode == "compensate" and _compensate(settlement, None, holder):

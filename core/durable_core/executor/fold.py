@@ -13,7 +13,7 @@ from typing import Any
 from durable_core.clock import SYSTEM_CLOCK
 from durable_core.codec import dump_tree, encode
 from durable_core.definition.events import Chosen, Completed, Counted, Event, Failed, Finish, Halted, Proceed, Tested
-from durable_core.definition.interpreter import apply
+from durable_core.definition.interpreter import apply, too_many_iterations
 from durable_core.definition.keys import match_case
 from durable_core.definition.nodes import ForeachNode, LoopNode, Node, Source, SwitchNode, WorkNode
 from durable_core.definition.state import Token
@@ -98,14 +98,16 @@ def fold_forward(plan: Plan) -> None:
     claim = plan.claim
     while plan.commands and type(plan.commands[0]) is Proceed and plan.commands[0].token == claim.token.key:
         path = plan.token.path
-        assert path is not None
+        if path is None:  # all nodes were done when it failed or was stopped
+            take(plan, Completed(plan.token.key, plan.token.output))
+            break
         node = claim.definition.places[path].node
         if not isinstance(node, LoopNode | SwitchNode | ForeachNode):
             return
         started_at = now_us()
         try:
             event = _decide(plan, node, started_at)
-        except Exception as error:
+        except BaseException as error:  # a condition may call sys.exit, and the token must not be lost
             failure = describe_exception(error)
             plan.rows.append(_failed_row(claim, node, plan.token, failure, started_at, now_us()))
             event = Failed(plan.token.key, located(failure, node, plan.token))
@@ -122,13 +124,11 @@ def _give_output(plan: Plan) -> None:
     try:
         plan.final_output = final_output(plan.claim, source)
         plan.has_final_output = True
-    except Exception as error:
+    except BaseException as error:
         failure = describe_exception(error)
-        node = plan.claim.definition.places[plan.start.path or ""].node
+        node = plan.claim.definition.nodes[-1]
         plan.rows.append(_failed_row(plan.claim, node, plan.token, failure, started_at, now_us()))
-        transition = apply(plan.claim.definition, {plan.token.key: plan.token}, Failed(plan.token.key, failure))
-        plan.token, plan.commands = transition.changed[plan.token.key], transition.commands
-        plan.events[-1] = Failed(plan.token.key, failure)
+        take(plan, Failed(plan.token.key, located(failure, node, plan.token)))
 
 
 def _decide(plan: Plan, node: LoopNode | SwitchNode | ForeachNode, started_at: int) -> Event:
@@ -136,6 +136,8 @@ def _decide(plan: Plan, node: LoopNode | SwitchNode | ForeachNode, started_at: i
     match node:
         case LoopNode():
             holds = bool(evaluate(claim, token, node, "while"))
+            if holds and token.iterations[-1] >= node.max_iterations:
+                raise too_many_iterations(node)
             plan.rows.append(
                 step_row(
                     claim,

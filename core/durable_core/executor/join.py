@@ -14,8 +14,8 @@ from durable_core.executor.claim import Claim
 from durable_core.executor.contexts import call_merge
 from durable_core.executor.fold import fold_forward, located, take
 from durable_core.executor.plan import Plan, step_row
-from durable_core.failure import describe_exception
 from durable_core.failpoints import failpoint
+from durable_core.failure import describe_exception
 from durable_core.status import AttemptStatus, TokenStatus
 from durable_core.store import statements as sql
 from durable_core.store.database import Database
@@ -43,7 +43,7 @@ def plan_join(claim: Claim, database: Database) -> Plan:
         return plan
     try:
         ops = _merge(claim, node, children)
-    except Exception as error:
+    except BaseException as error:  # a merge function may call sys.exit
         failure = describe_exception(error)
         plan.rows.append(_row(claim, AttemptStatus.FAILED, started_at, error=dump_tree(failure)))
         take(plan, Failed(claim.token.key, located(failure, node, claim.token)))

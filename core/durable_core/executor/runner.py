@@ -24,8 +24,8 @@ from durable_core.executor.plan import Plan
 from durable_core.executor.record import FinishUnit, MoveUnit, PlanUnit, SettleUnit, kind_of, unit_for
 from durable_core.executor.settlement import Holder, Settled
 from durable_core.executor.slots import Slots
-from durable_core.failure import describe_exception
 from durable_core.failpoints import failpoint
+from durable_core.failure import describe_exception
 from durable_core.status import TokenStatus
 from durable_core.store.commit import Committer, Unit
 
@@ -108,8 +108,7 @@ class Runner:
                 return self._compensate(claim)
             if claim.token.mode == "join":
                 return self._unit(plan_join(claim, around.committer.database))
-            node = claim.node
-            if not around.attempts.has_body(node):
+            if claim.token.path is None or not around.attempts.has_body(node := claim.node):
                 return self._unit(plan_arrival(claim))
             failpoint("before_body", claim.token_id)
             started_at = begun(claim)

@@ -6,7 +6,7 @@ The execution's row is locked first, so each join is decided by exactly one tran
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,8 +18,11 @@ from durable_core.definition.events import (
     Interrupt,
     Merge,
     Proceed,
+    Reawaken,
     Rest,
+    Revived,
     Spawn,
+    Started,
     StopBelow,
     StopRequested,
     TellParent,
@@ -144,6 +147,15 @@ class Settlement:
         while pending:
             pending.extend(self._take_in(apply(self.definition, self.state, pending.pop())))
 
+    def happen_in_turn(self, events: Sequence[Event]) -> None:
+        """Interpret the events of one token: all but the last only move it, and a stop counts at its last place."""
+        for event in events[:-1]:
+            assert not isinstance(event, Started)
+            moving = self.state[event.token]
+            moved = apply(self.definition, {moving.key: moving._replace(stop=False)}, event).changed[moving.key]
+            self.change(moving.key, moved._replace(stop=moving.stop))
+        self.happen(events[-1])
+
     def take_in(self, transition: Transition) -> None:
         for event in self._take_in(transition):
             self.happen(event)
@@ -167,6 +179,9 @@ class Settlement:
                 case StopBelow(key):
                     self.load_all()
                     following.append(StopRequested(key, inclusive=False))
+                case Reawaken(key):
+                    self.load_all()
+                    following.append(Revived(key))
                 case Interrupt(key):
                     self.result.interrupts.append(self.token_id(key))
                 case Finish() | GiveUp() | Rest():

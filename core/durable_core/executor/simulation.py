@@ -157,6 +157,8 @@ class Simulation:
             return Chosen(token.key, match_case(node, value, holds))
         if isinstance(node, ForeachNode):
             self.items[token.key] = list(self.bodies[node.path](context, token.iterations))
+            if not self.items[token.key] and node.collect is not None:
+                self.deltas[token.key].add([["set", node.collect, []]])
             return Counted(token.key, len(self.items[token.key]))
         output, ops = self.bodies[node.path](context, token.iterations)
         choice = None
