@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Any, Self
@@ -142,34 +142,58 @@ class Engine:
         """Start an execution; once this returns it reaches an end or an open wait, whatever dies in between (E-1)."""
         self._must_be_open()
         chosen = registry.get(workflow) if isinstance(workflow, str) else workflow
-        values = chosen.validate_input({} if input is None else input)
-        beginning = Beginning(
-            execution_id=new_execution_id() if id is None else check_id(id),
-            definition=chosen.definition,
-            fingerprint=chosen.fingerprint,
-            input=encode(values),
+        beginning = _beginning(
+            chosen,
+            input,
+            id=id,
             idempotency_key=idempotency_key,
             queue=queue,
             priority=priority,
-            at=None if at is None else to_us(at),
+            at=at,
             tags=tags,
-            given_id=id is not None,
         )
+        return self._start(chosen, (beginning,))[0]
+
+    def start_many(
+        self,
+        workflow: Workflow | str,
+        inputs: Iterable[Any],
+        *,
+        queue: str | None = None,
+        priority: int | None = None,
+        at: datetime | None = None,
+        tags: Sequence[str] = (),
+    ) -> list[Execution]:
+        """Start one execution for each input, all in few commits; the first wrong input refuses all of them."""
+        self._must_be_open()
+        chosen = registry.get(workflow) if isinstance(workflow, str) else workflow
+        beginnings = [_beginning(chosen, each, queue=queue, priority=priority, at=at, tags=tags) for each in inputs]
+        return self._start(chosen, beginnings)
+
+    def _start(self, workflow: Workflow, beginnings: Sequence[Beginning]) -> list[Execution]:
         worker = self._ensure_worker()
-        holder = worker.reserve(queue or chosen.definition.queue) if worker is not None else None
-        failpoint("before_start", beginning.execution_id)
-        begun: Begun = self.committer.commit(StartUnit(beginning, self.definitions, holder))
-        failpoint("after_start", beginning.execution_id)
-        if begun.new:
-            self.definitions.remembered(chosen.definition)
-            if begun.claimed and worker is not None:
-                worker.take_begun(chosen, beginning, begun)
-            else:
-                for each in self._workers:
-                    each.wake()
-            if self.bus.listens(begun.execution_id):
-                self.bus.publish(Message("started", begun.execution_id))
-        return Execution(self, begun.execution_id)
+        queue = beginnings[0].queue or workflow.definition.queue if beginnings else ""
+        room = 0 if worker is None else worker.room(queue)
+        units = [
+            StartUnit(each, self.definitions, worker.reserve(queue) if worker is not None and number < room else None)
+            for number, each in enumerate(beginnings)
+        ]
+        for each in beginnings:
+            failpoint("before_start", each.execution_id)
+        self.committer.commit_all(units)
+        begun = [unit.value() for unit in units]
+        for beginning, one in zip(beginnings, begun, strict=True):
+            failpoint("after_start", one.execution_id)
+            if not one.new:
+                continue
+            self.definitions.remembered(workflow.definition)
+            if one.claimed and worker is not None:
+                worker.take_begun(workflow, beginning, one)
+            if self.bus.listens(one.execution_id):
+                self.bus.publish(Message("started", one.execution_id))
+        if any(one.ready for one in begun):
+            self.wake_workers()
+        return [Execution(self, one.execution_id) for one in begun]
 
     def run(
         self, workflow: Workflow | str, input: Any = None, *, timeout: float | None = None, **options: Any
@@ -379,6 +403,32 @@ class Engine:
                     raise TimeoutError(f"Execution {execution_id} is still {status} after {timeout:g} s.")
                 ended.wait(pause if left is None else min(pause, left))
                 pause = min(pause * 1.5, 0.5)
+
+
+def _beginning(
+    workflow: Workflow,
+    input: Any,
+    *,
+    id: str | None = None,
+    idempotency_key: str | None = None,
+    queue: str | None = None,
+    priority: int | None = None,
+    at: datetime | None = None,
+    tags: Sequence[str] = (),
+) -> Beginning:
+    """What an execution begins with, checked."""
+    return Beginning(
+        execution_id=new_execution_id() if id is None else check_id(id),
+        definition=workflow.definition,
+        fingerprint=workflow.fingerprint,
+        input=encode(workflow.validate_input({} if input is None else input)),
+        idempotency_key=idempotency_key,
+        queue=queue,
+        priority=priority,
+        at=None if at is None else to_us(at),
+        tags=tags,
+        given_id=id is not None,
+    )
 
 
 def _id(execution: str | Execution) -> str:

@@ -175,6 +175,10 @@ class Runner:
         """Bring a record to the store; returns what this thread goes on with, or None when others will."""
         unit.then = self.recorded
         failpoint("before_record")
+        if self.slots.backlog:
+            # others wait for this thread: it takes them first, and their records share a commit
+            self.around.committer.enqueue(with_lines(unit))
+            return None
         if self.around.committer.submit(with_lines(unit)):
             failpoint("after_record")
             return self._after(unit)

@@ -33,6 +33,11 @@ class Slots:
         self._watched = False
         self._closed = False
 
+    @property
+    def backlog(self) -> bool:
+        """Whether claims wait for a thread."""
+        return bool(self._ready)
+
     def submit(self, claim: Claim) -> None:
         """Run a claim's work on some thread, soon."""
         with self._wake:

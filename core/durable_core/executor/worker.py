@@ -28,7 +28,7 @@ from durable_core.executor.oslock import ProcessLock, host_identity, lock_path
 from durable_core.executor.record import unit_for
 from durable_core.executor.runner import Runner, Surroundings
 from durable_core.executor.settlement import Holder
-from durable_core.executor.start import Begun, Beginning
+from durable_core.executor.start import Beginning, Begun
 from durable_core.executor.takeover import bury, dead_workers, take_over_expired
 from durable_core.executor.timers import Timers
 from durable_core.failpoints import failpoint
@@ -226,6 +226,10 @@ class Worker:
             self.held[claim.token_id] = claim
             self._taken[claim.queue] = self._taken.get(claim.queue, 0) + 1
         self.runner.dispatch(claim)
+
+    def room(self, queue: str) -> int:
+        """How many more tokens of a queue it would take."""
+        return 0 if self._stopping else self.options.queues.get(queue, 0) - self._taken.get(queue, 0)
 
     def reserve(self, queue: str) -> Holder | None:
         """Room for one more token of a queue, as the holder to start it with; None when there is none."""

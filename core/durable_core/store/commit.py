@@ -40,7 +40,7 @@ class Unit:
         raise NotImplementedError
 
     def group_writer(self) -> Callable[[Transaction, Sequence[Any]], None] | None:
-        """What writes many units like this one by a single statement on PostgreSQL; None when nothing does."""
+        """What writes many units like this one together; None when each is written by itself."""
         return None
 
     def value(self) -> Any:
@@ -90,6 +90,16 @@ class Committer:
             self.enqueue((unit,))
             unit.finished.wait()
         return unit.value()
+
+    def commit_all(self, units: Sequence[Unit]) -> None:
+        """Bring many units to the store, in few commits; each has its own result or error afterwards."""
+        if not self.try_commit(units):
+            for unit in units:
+                unit.finished = threading.Event()
+            self.enqueue(units)
+            for unit in units:
+                assert unit.finished is not None
+                unit.finished.wait()
 
     def submit(self, units: Sequence[Unit]) -> bool:
         """Bring units to the store: True when that is done already, False when `then` will be called."""
@@ -163,7 +173,7 @@ class Committer:
     def _write_all(self, tx: Transaction, group: Sequence[Unit]) -> None:
         alike: dict[Callable[[Transaction, Sequence[Any]], None], list[Unit]] = {}
         for unit in group:
-            writer = unit.group_writer() if tx.dialect == "postgres" else None
+            writer = unit.group_writer()
             if writer is None:
                 self._write(tx, unit)
             else:

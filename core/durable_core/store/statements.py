@@ -41,11 +41,6 @@ UPDATE executions SET revision = :revision WHERE id = :execution AND revision = 
 
 SELECT_REVISION: Final = "SELECT revision FROM executions WHERE id = :execution AND control = 0"
 
-COMPLETE_EXECUTION: Final = """
-UPDATE executions SET status = 'completed', revision = :revision, output = :output, context = :context,
-    completed_at = :now
-WHERE id = :execution AND revision = :before AND control = 0 AND status IN ('pending', 'running', 'waiting')"""
-
 END_EXECUTION: Final = """
 UPDATE executions SET status = :status, control = 0, revision = revision + :n, output = :output, context = :context,
     error = :error, completed_at = :now
@@ -143,7 +138,15 @@ UPDATE tokens SET path = :path, iteration = :iteration, mode = 'run', attempt = 
     + _HOLDS
 )
 
-HOLDS_TOKEN: Final = "SELECT 1 FROM tokens" + _HOLDS
+COMPLETE_EXECUTION: Final = (
+    """
+UPDATE executions SET status = 'completed', revision = :revision, output = :output, context = :context,
+    completed_at = :now
+WHERE id = :execution AND revision = :before AND control = 0 AND status IN ('pending', 'running', 'waiting')
+    AND EXISTS (SELECT 1 FROM tokens"""
+    + _HOLDS.replace("WHERE id", "WHERE tokens.id").replace("AND status", "AND tokens.status")
+    + ")"
+)
 
 HOLDING: Final = "SELECT stop FROM tokens WHERE id = :id AND fence = :fence AND status = 'running'"
 
