@@ -1,9 +1,9 @@
 """The position of an execution: tokens, each one thread of control.
 
-A token stands at a node (`path`) in an iteration (`iterations`, outer loops first). A token that reaches a parallel or a
-foreach waits there (`joining`) with an open `Frame`; its branches or items are tokens of their own until the join.
-Everything between two forks (sequences, decisions, switches, loops) needs no state beside path and iteration vector, so
-resuming costs the number of open tokens, never the number of finished steps.
+A token stands at a node (`path`) in an iteration (`iterations`, outer loops first). A token that reaches a parallel or
+a foreach waits there (`joining`) with an open `Frame`; its branches or items are tokens of their own until the join.
+Everything between two forks (sequences, decisions, switches, loops) needs no state beside path and iteration vector,
+so resuming costs the number of open tokens, never the number of finished steps.
 """
 
 from __future__ import annotations
@@ -53,8 +53,9 @@ class Frame(NamedTuple):
 class Token(NamedTuple):
     """One thread of control.
 
-    `key` is unique in the execution and the same after every restart; `branch` is the written order among its siblings.
-    `path` is None before a branch begins and once the whole flow is done. `mode` says what comes next when it is claimed: run the node, decide the join, or run compensations.
+    `key` is unique in the execution and the same after every restart; `branch` is the written order among its
+    siblings; `path` is None before a branch begins, and once the whole flow is done. `mode` says what comes next
+    when it is claimed: run the node, decide the join, or run compensations.
     """
 
     key: str

@@ -5,14 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from durable_core.codec import dump_tree
 from durable_core.context.changes import Delta, apply_changes
 from durable_core.definition.model import Definition
 from durable_core.definition.nodes import Node
 from durable_core.definition.state import Token
 from durable_core.dsl.workflow import Workflow
+from durable_core.limits import LIMITS, check_limit
 
 CHANGES_INTERVAL = 64
 """Step rows after which a token's whole change is written again: a resume reads at most this many rows (X-4)."""
+
+
+def byte_size(text: str) -> int:
+    """How many bytes a text has in UTF-8."""
+    return len(text) if text.isascii() else len(text.encode())
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +63,8 @@ class Claim:
     """The execution's revision as this worker last knew it; a wrong guess costs one read."""
     rows_since: int = 0
     bytes_since: int = 0
+    context_bytes: int = LIMITS.input_bytes
+    """No less than the size of the encoded context; a fresh one is an input, and bounded as such."""
     stopped: bool = False
     """Asked to stop; a body sees it as `ctx.cancelled`."""
     abandoned: bool = False
@@ -76,6 +85,18 @@ class Claim:
     @property
     def is_root(self) -> bool:
         return self.token.parent is None
+
+    def admit(self, ops: list[list[Any]], text: str | None, where: str) -> None:
+        """Refuse a change that would make the context larger than it may be (D-6); `text` is the change as written."""
+        if text is None:
+            return
+        bound = self.context_bytes + byte_size(text)
+        if bound > LIMITS.context_bytes:
+            grown = dict(self.context)
+            apply_changes(grown, ops)
+            bound = byte_size(dump_tree(grown))
+            check_limit(bound, LIMITS.context_bytes, f"The context after {where!r}")
+        self.context_bytes = bound
 
     def take_in(self, ops: list[list[Any]]) -> None:
         """The token's context after `ops`."""

@@ -10,7 +10,7 @@ from durable_core.codec import dump_tree, load_tree
 from durable_core.definition.nodes import WorkNode, binding_key
 from durable_core.definition.state import ROOT
 from durable_core.errors import NonRetryableError
-from durable_core.executor.claim import Claim
+from durable_core.executor.claim import Claim, byte_size
 from durable_core.executor.contexts import compensation_context, invoke_compensation
 from durable_core.executor.ending import close
 from durable_core.executor.fold import spread
@@ -19,6 +19,7 @@ from durable_core.executor.settlement import Holder, Settled, Settlement
 from durable_core.failpoints import failpoint
 from durable_core.failure import describe_exception
 from durable_core.ids import parse_iteration_key
+from durable_core.limits import LIMITS, check_limit
 from durable_core.status import AttemptStatus, ExecutionStatus
 from durable_core.store import statements as sql
 from durable_core.store.commit import Unit
@@ -61,6 +62,7 @@ def plan_compensation(claim: Claim, database: Database) -> Compensation:
             claim, node, iterations, load_tree(snapshot) if snapshot else {}, load_tree(output) if output else None
         )
         result = invoke_compensation(claim, node, context, spec.timeout)
+        check_limit(byte_size(dump_tree(result)), LIMITS.output_bytes, f"The output of the compensation of {path!r}")
     except BaseException as raised:  # a handler may call sys.exit
         error = raised
         again = claim.attempt < spec.retry.max_attempts and not isinstance(raised, NonRetryableError)

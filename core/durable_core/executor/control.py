@@ -179,7 +179,10 @@ def retry(tx: Transaction, execution_id: str, definitions: Definitions) -> Settl
     settlement.load_all()
     settlement.status = "pending" if failed else "compensating"
     settlement.control = 0
-    tx.execute(sql.REOPEN_EXECUTION, {"execution": execution_id, "status": settlement.status, "now": settlement.now})
+    timeout = settlement.definition.timeout
+    # the time since it failed does not count: its timeout begins anew
+    deadline = None if timeout is None or not failed else settlement.now + int(timeout * 1_000_000)
+    tx.execute(sql.REOPEN_EXECUTION, {"execution": execution_id, "status": settlement.status, "deadline": deadline})
     settlement.revision += 1
     if failed:
         settlement.take_in(revive(settlement.definition, settlement.state))
@@ -226,7 +229,7 @@ def _set_control(settlement: Settlement, reason: str | None) -> None:
 
 
 def _must_be_open(settlement: Settlement, verb: str) -> None:
-    if settlement.terminal or settlement.control & STOPPING:
+    if settlement.terminal or settlement.control & STOPPING or settlement.status == ExecutionStatus.COMPENSATING:
         raise InvalidStateError(
             f"Execution {settlement.execution_id} is {settlement.status} and cannot be {verb}.",
             state=settlement.status,

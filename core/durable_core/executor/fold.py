@@ -18,15 +18,17 @@ from durable_core.definition.keys import match_case
 from durable_core.definition.nodes import ForeachNode, LoopNode, Node, Source, SwitchNode, WorkNode
 from durable_core.definition.state import Token
 from durable_core.errors import InputValidationError, LimitError
-from durable_core.executor.claim import Claim
+from durable_core.executor.claim import Claim, byte_size
 from durable_core.executor.contexts import evaluate, final_output
 from durable_core.executor.outcome import Broke, Done, Drifted, Interrupted, Outcome, Suspended
 from durable_core.executor.plan import Plan, json_or_none, step_row
 from durable_core.failure import describe_exception
-from durable_core.limits import LIMITS
+from durable_core.limits import LIMITS, check_limit
 from durable_core.status import AttemptStatus
 
 now_us = SYSTEM_CLOCK.now_us
+
+_SURELY_SMALL = LIMITS.output_bytes // 4  # no character has more than four bytes
 
 
 def plan_outcome(claim: Claim, node: Node, outcome: Outcome, started_at: int) -> Plan:
@@ -37,6 +39,10 @@ def plan_outcome(claim: Claim, node: Node, outcome: Outcome, started_at: int) ->
     match outcome:
         case Done():
             change = dump_tree(outcome.ops) if outcome.ops else None
+            output = json_or_none(outcome.output)
+            if output is not None and len(output) > _SURELY_SMALL:
+                check_limit(byte_size(output), LIMITS.output_bytes, f"The output of {node.path!r}")
+            claim.admit(outcome.ops, change, node.path)
             compensate = isinstance(node, WorkNode) and node.compensate is not None
             claim.take_in(outcome.ops)
             row = step_row(
@@ -46,7 +52,7 @@ def plan_outcome(claim: Claim, node: Node, outcome: Outcome, started_at: int) ->
                 AttemptStatus.COMPLETED,
                 started_at=started_at,
                 completed_at=finished_at,
-                output=json_or_none(outcome.output),
+                output=output,
                 change=change,
                 choice=outcome.label,
                 compensate=int(compensate),
@@ -123,6 +129,7 @@ def _give_output(plan: Plan) -> None:
     started_at = now_us()
     try:
         plan.final_output = final_output(plan.claim, source)
+        check_limit(byte_size(dump_tree(plan.final_output)), LIMITS.output_bytes, "The output of the workflow")
         plan.has_final_output = True
     except BaseException as error:
         failure = describe_exception(error)

@@ -10,12 +10,13 @@ from durable_core.context.changes import Delta, merge_deltas
 from durable_core.definition.events import Failed, Joined
 from durable_core.definition.nodes import ForeachNode, ParallelNode
 from durable_core.errors import InputValidationError, ParallelError
-from durable_core.executor.claim import Claim
+from durable_core.executor.claim import Claim, byte_size
 from durable_core.executor.contexts import call_merge
 from durable_core.executor.fold import fold_forward, located, take
 from durable_core.executor.plan import Plan, step_row
 from durable_core.failpoints import failpoint
 from durable_core.failure import describe_exception
+from durable_core.limits import LIMITS, check_limit
 from durable_core.status import AttemptStatus, TokenStatus
 from durable_core.store import statements as sql
 from durable_core.store.database import Database
@@ -54,9 +55,18 @@ def plan_join(claim: Claim, database: Database) -> Plan:
         output = {child["branch_label"]: each for child, each in zip(children, outputs, strict=True)}
     elif node.collect is not None:
         ops.append(["set", node.collect, outputs])
+    change, written = dump_tree(ops) if ops else None, dump_tree(output)
+    try:
+        claim.admit(ops, change, node.path)
+        # many small outputs make a large list: as much is allowed as in the context they would be collected into
+        check_limit(byte_size(written), LIMITS.context_bytes, f"The outputs of {node.path!r} together")
+    except Exception as error:
+        failure = describe_exception(error)
+        plan.rows.append(_row(claim, AttemptStatus.FAILED, started_at, error=dump_tree(failure)))
+        take(plan, Failed(claim.token.key, located(failure, node, claim.token)))
+        return plan
     claim.take_in(ops)
-    change = dump_tree(ops) if ops else None
-    plan.rows.append(_row(claim, AttemptStatus.COMPLETED, started_at, output=dump_tree(output), change=change))
+    plan.rows.append(_row(claim, AttemptStatus.COMPLETED, started_at, output=written, change=change))
     plan.ended_children = True
     claim.attempt = claim.pass_number = 1
     take(plan, Joined(claim.token.key, output))

@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from durable_core.codec import load_tree
+from durable_core.codec import dump_tree, load_tree
 from durable_core.context.changes import Delta, apply_changes
 from durable_core.definition.model import Definition
 from durable_core.definition.nodes import ForeachNode
 from durable_core.definition.state import Token
 from durable_core.dsl.workflow import Workflow
-from durable_core.executor.claim import Claim, Item
+from durable_core.executor.claim import Claim, Item, byte_size
 from durable_core.executor.settlement import token_of
 from durable_core.store import statements as sql
 from durable_core.store.contexts import stored_context
@@ -33,6 +33,7 @@ class Fork:
     items: tuple[Item, ...]
     """Of the foreachs around the fork."""
     as_: str | None
+    context_bytes: int
 
 
 class Loader:
@@ -70,6 +71,7 @@ class Loader:
         elif row["changes"]:
             context = Delta.from_json(load_tree(row["changes"])).apply({})
         since = 0
+        size = byte_size(row["changes"] or "") + (0 if fork is None else fork.context_bytes)
         for (change,) in tx.fetch(
             sql.CHANGES_SINCE, {"execution": execution_id, "seq": row["changes_seq"], "key": row["key"]}
         ):
@@ -78,6 +80,7 @@ class Loader:
             if delta is not None:
                 delta.add(ops)
             since += 1
+            size += byte_size(change)
         return Claim(
             execution_id=execution_id,
             token_id=row["id"],
@@ -95,6 +98,7 @@ class Loader:
             begun_at=row["begun_at"] or 0,
             items=_items(fork, token),
             rows_since=since,
+            context_bytes=size,
             parent_execution=parent_execution,
             capture=self._capture,
             revision=revision,
@@ -116,10 +120,12 @@ class Loader:
         base = {} if outer is None else outer.context
         node = definition.places[parent_token.path or ""].node
         each = isinstance(node, ForeachNode)
+        context = stored_context(
+            tx, row["execution_id"], parent["key"], parent["changes"], parent["changes_seq"], base
+        )
         fork = Fork(
-            context=stored_context(
-                tx, row["execution_id"], parent["key"], parent["changes"], parent["changes_seq"], base
-            ),
+            context=context,
+            context_bytes=byte_size(dump_tree(context)),
             raw_items=load_tree(parent["items"]) if each and parent["items"] else None,
             items=_items(outer, parent_token),
             as_=node.as_ if isinstance(node, ForeachNode) else None,

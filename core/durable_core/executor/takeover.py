@@ -38,8 +38,9 @@ def dead_workers(tx: Transaction, own_id: str, host: str) -> list[str]:
 def bury(tx: Transaction, worker_id: str, definition_of: DefinitionOf) -> int:
     """Take over all tokens of a worker that is known to be dead; returns how many."""
     lost = tx.fetch(sql.TOKENS_OF_WORKER, {"worker": worker_id})
+    counted: set[str] = set()
     for token_id, execution_id, key, _, fence in lost:
-        take_over(tx, token_id, execution_id, key, fence, worker_id, definition_of)
+        take_over(tx, token_id, execution_id, key, fence, worker_id, definition_of, counted)
     if len(lost) < 200:
         tx.execute(sql.END_WORKER, {"worker": worker_id, "status": "lost", "now": tx.now()})
     return len(lost)
@@ -48,8 +49,10 @@ def bury(tx: Transaction, worker_id: str, definition_of: DefinitionOf) -> int:
 def take_over_expired(tx: Transaction, definition_of: DefinitionOf) -> int:
     """Take over tokens whose lease has run out; returns how many."""
     lost = tx.fetch(sql.EXPIRED_TOKENS, {"now": tx.now()})
+    counted: dict[str, set[str]] = {}
     for token_id, execution_id, key, worker_id, fence in lost:
-        take_over(tx, token_id, execution_id, key, fence, worker_id or "?", definition_of)
+        worker = worker_id or "?"
+        take_over(tx, token_id, execution_id, key, fence, worker, definition_of, counted.setdefault(worker, set()))
     return len(lost)
 
 
@@ -61,8 +64,12 @@ def take_over(
     fence: int,
     worker_id: str,
     definition_of: DefinitionOf,
+    counted: set[str],
 ) -> None:
-    """Make one lost token ready again, end it if it was to stop, and fail its execution if it kills its workers."""
+    """Make one lost token ready again, end it if it was to stop, and fail its execution if it kills its workers.
+
+    `counted` holds the executions for which this loss of a worker is counted already: it may have held many branches.
+    """
     head = tx.fetch_one(sql.SELECT_BEGINNING, {"execution": execution_id})
     if head is None:
         tx.execute(sql.DELETE_TOKEN, {"id": token_id})
@@ -73,7 +80,8 @@ def take_over(
         return
     row = settlement.rows[key]
     row.update(fence=fence + 1)
-    crashes = tx.fetch(sql.COUNT_CRASH, {"execution": execution_id})
+    crashes = [] if execution_id in counted else tx.fetch(sql.COUNT_CRASH, {"execution": execution_id})
+    counted.add(execution_id)
     settlement.revision += len(crashes)
     detail = {"worker": worker_id, "path": token.path, "attempt": row["attempt"]}
     tx.execute(
@@ -93,6 +101,33 @@ def take_over(
         end(settlement, None, None, None)
     settlement.write()
     failpoint("inside_takeover", token_id)
+
+
+def give_back(tx: Transaction, token_id: str, fence: int, worker_id: str, definition_of: DefinitionOf) -> None:
+    """Give a token back whose body did not end in time: no crash is counted (E-4).
+
+    A body that was asked to stop is not repeated, and the token of a paused execution stays paused.
+    """
+    found = tx.fetch_one(sql.HELD_UNDER, {"id": token_id, "fence": fence})
+    if found is None:
+        return
+    execution_id, key, control, stop, definition_hash = found
+    if not control and not stop:
+        tx.execute(sql.RELEASE_TOKEN, {"id": token_id, "fence": fence})
+        return
+    settlement = Settlement(tx, execution_id, definition_of(tx, definition_hash))
+    token = settlement.load(key)
+    if token is None or token.status is not TokenStatus.RUNNING or settlement.rows[key]["fence"] != fence:
+        return
+    settlement.rows[key].update(fence=fence + 1)
+    if token.stop:
+        settlement.steps.append(_uncertain(settlement, key, worker_id))
+        settlement.happen(Halted(key))
+    else:
+        settlement.change(key, token._replace(status=TokenStatus.READY))
+    if settlement.outcome is not None:
+        end(settlement, None, None, None)
+    settlement.write()
 
 
 def _poison(settlement: Settlement, crashes: int) -> None:

@@ -29,7 +29,7 @@ from durable_core.executor.record import unit_for
 from durable_core.executor.runner import Runner, Surroundings
 from durable_core.executor.settlement import Holder
 from durable_core.executor.start import Beginning, Begun
-from durable_core.executor.takeover import bury, dead_workers, take_over_expired
+from durable_core.executor.takeover import bury, dead_workers, give_back, take_over_expired
 from durable_core.executor.timers import Timers
 from durable_core.failpoints import failpoint
 from durable_core.ids import new_id
@@ -166,8 +166,16 @@ class Worker:
         left = [(claim.token_id, claim.fence) for claim in list(self.held.values())]
         failpoint("before_hand_back", self.id)
         try:
-            if left:
-                self.committer.run(lambda tx: claims.hand_back(tx, left))
+            for token_id, fence in left:
+                self.committer.run(
+                    partial(
+                        give_back,
+                        token_id=token_id,
+                        fence=fence,
+                        worker_id=self.id,
+                        definition_of=self.definitions.stored,
+                    )
+                )
             self.committer.run(
                 lambda tx: tx.execute(sql.END_WORKER, {"worker": self.id, "status": "stopped", "now": tx.now()})
             )

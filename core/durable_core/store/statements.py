@@ -62,7 +62,7 @@ WHERE id = :execution AND status IN ('pending', 'waiting')"""
 
 REOPEN_EXECUTION: Final = """
 UPDATE executions SET status = :status, control = 0, revision = revision + 1, completed_at = NULL, error = NULL,
-    output = NULL, context = NULL, cancel_mode = NULL, reason = NULL, crashes = 0, deadline_at = NULL
+    output = NULL, context = NULL, cancel_mode = NULL, reason = NULL, crashes = 0, deadline_at = :deadline
 WHERE id = :execution"""
 
 DUE_DEADLINES: Final = """
@@ -172,6 +172,10 @@ HEARTBEAT: Final = """
 UPDATE tokens SET lease_until = :lease_until WHERE worker_id = :worker AND status = 'running'"""
 
 HELD_TOKENS: Final = "SELECT id, fence FROM tokens WHERE worker_id = :worker AND status = 'running'"
+
+HELD_UNDER: Final = """
+SELECT t.execution_id, t.key, e.control, t.stop, e.definition_hash FROM tokens t JOIN executions e ON e.id = t.execution_id
+WHERE t.id = :id AND t.fence = :fence AND t.status = 'running'"""
 
 RELEASE_TOKEN: Final = """
 UPDATE tokens SET status = 'ready', worker_id = NULL, lease_until = NULL, fence = fence + 1
