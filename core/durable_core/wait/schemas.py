@@ -11,7 +11,7 @@ from durable_core.dsl.forms import FormField
 from durable_core.errors import SerializationError
 from durable_core.wait.fields import field_value
 
-__all__ = ["accept_by_model", "as_mapping"]
+__all__ = ["accept_by_model", "as_mapping", "known_names"]
 
 
 def as_mapping(value: Any) -> Any:
@@ -43,8 +43,10 @@ def known_names(model: Any, fields: Sequence[FormField]) -> set[str] | None:
     if model.model_config.get("extra") == "allow":
         return None
     names = {field.name for field in fields}
+    by_name = model.model_config.get("populate_by_name") or model.model_config.get("validate_by_name")
     for name, info in model.model_fields.items():
-        names.add(name)
+        if by_name or info.validation_alias is None:
+            names.add(name)
         for alias in (info.alias, info.validation_alias, *getattr(info.validation_alias, "choices", ())):
             if isinstance(alias, str):
                 names.add(alias)
