@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import inspect
+import logging
 import types
 import typing
 from collections.abc import Callable, Iterator, Mapping
@@ -13,6 +13,9 @@ from typing import Any
 from durable_core.codec.registry import is_model, is_named_tuple, is_structured, register_type
 
 __all__ = ["register_annotations"]
+
+log = logging.getLogger("durable_studio.codec")
+
 
 
 def register_annotations(fn: Callable[..., Any], names: Mapping[str, Any] | None = None) -> tuple[type, ...]:
@@ -42,8 +45,12 @@ def _resolved(owner: Any, names: Mapping[str, Any] | None) -> Iterator[Any]:
         # One by one: a single unresolvable name must not hide the others.
         holder = types.SimpleNamespace(__annotations__={"value": annotation})
         # An annotation is an arbitrary expression of the user's module, which may not even be meant to run.
-        with contextlib.suppress(Exception):
-            yield typing.get_type_hints(holder, namespace, local)["value"]
+        try:
+            resolved = typing.get_type_hints(holder, namespace, local)["value"]
+        except Exception as error:
+            log.debug("annotation %r of %r cannot be resolved: %r", annotation, owner, error)
+            continue
+        yield resolved
 
 
 def _closure(fn: Any) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import re
 from collections.abc import Iterable, Sequence
@@ -121,10 +122,8 @@ def _date(value: Any) -> date:
     if isinstance(value, date) and not isinstance(value, datetime):
         return value
     if isinstance(value, str):
-        try:
+        with contextlib.suppress(ValueError):  # told below, like everything else that is no date
             return date.fromisoformat(value.strip())
-        except ValueError:
-            pass  # told below, like everything else that is no date
     raise FieldFault(f"must be a date like 2026-01-31, got {shown(value)}")
 
 
