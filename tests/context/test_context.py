@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import logging
 import threading
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -28,6 +29,7 @@ class Services:
         self.asked = []
         self.cancelled = False
         self.looked = 0
+        self.logger = logging.getLogger("durable.order.charge")
 
     def results(self):
         self.looked += 1
@@ -59,7 +61,8 @@ ACTIONS = st.lists(
 
 def act(ctx, actions):
     """Do what a body does; a dict and a Context must take it alike."""
-    for action, key, *rest in copy.deepcopy(actions):
+    for action, key, *values in actions:
+        rest = copy.deepcopy(values)  # one by one: two writes of one value must not share it
         plain = isinstance(ctx, dict)
         value = ctx.get(key, 0)
         if action == "set":

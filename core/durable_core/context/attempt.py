@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -44,6 +45,11 @@ class ContextServices(Protocol):
     @property
     def cancelled(self) -> bool:
         """Whether the step was asked to stop."""
+        ...
+
+    @property
+    def logger(self) -> logging.Logger:
+        """The step's logger, whose level is that of the attempt's capture."""
         ...
 
     def results(self) -> Mapping[str, Any]:

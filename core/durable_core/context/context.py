@@ -392,6 +392,8 @@ class Context(WaitMethods, MutableMapping[str, Any]):
     @property
     def logger(self) -> logging.Logger:
         """A logger named after workflow and step; what it logs belongs to this attempt."""
+        if self._services is not None:
+            return self._services.logger
         return logging.getLogger(f"durable.{self._info.workflow}.{self._info.step}")
 
 

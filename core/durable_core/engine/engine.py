@@ -98,6 +98,10 @@ class Engine:
         self.committer.close()
         self.database.close()
 
+    def worker(self, queues: Mapping[str, int] | None = None, *, name: str | None = None) -> Worker:
+        """A worker in this process, for a `with` block; `start_worker` under the name of the noun."""
+        return self.start_worker(queues, name=name)
+
     def start_worker(self, queues: Mapping[str, int] | None = None, *, name: str | None = None) -> Worker:
         """Begin to work in this process; the engine's own worker when no queues are named."""
         self._must_be_open()

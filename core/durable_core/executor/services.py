@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from durable_core.capture import current_scope
 from durable_core.codec import load_tree
 from durable_core.definition.nodes import Node
 from durable_core.executor.claim import Claim
@@ -25,6 +27,13 @@ class BodyServices:
     @property
     def cancelled(self) -> bool:
         return self.claim.stopped
+
+    @property
+    def logger(self) -> logging.Logger:
+        scope = current_scope()
+        if scope is not None:
+            return scope.logger
+        return logging.getLogger(f"durable.{self.claim.definition.name}.{self.node.name}")
 
     def results(self) -> Mapping[str, Any]:
         with self.database.read() as tx:

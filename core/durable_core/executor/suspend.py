@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 from durable_core.codec import dump_tree
 from durable_core.definition.nodes import Node
 from durable_core.executor.claim import Claim

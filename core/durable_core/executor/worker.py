@@ -9,6 +9,8 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from types import TracebackType
+from typing import Self
 
 from durable_core.bus.local import LocalBus
 from durable_core.capture import HOOKS
@@ -33,6 +35,8 @@ from durable_core.executor.takeover import bury, dead_workers, give_back, take_o
 from durable_core.executor.timers import Timers
 from durable_core.failpoints import failpoint
 from durable_core.ids import new_id
+from durable_core.queue.database import DatabaseQueue
+from durable_core.queue.protocol import ClaimRequest, Queue
 from durable_core.status import TokenStatus
 from durable_core.store import claims
 from durable_core.store import statements as sql
@@ -73,11 +77,13 @@ class Worker:
         waiting: Waiting,
         capture: Capture,
         options: WorkerOptions,
+        queue: Queue | None = None,
     ) -> None:
         self.id = new_id("w")
         self.options = options
         self.committer = committer
         self.database = committer.database
+        self.queue: Queue = DatabaseQueue(committer, self.wake) if queue is None else queue
         self.definitions = definitions
         self.clock = clock
         self.bus = bus
@@ -186,6 +192,14 @@ class Worker:
         HOOKS.release()
         if self._process_lock is not None:
             self._process_lock.release()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
 
     def wake(self) -> None:
         """There may be work."""
@@ -329,11 +343,8 @@ class Worker:
             free = {queue: count for queue, count in free.items() if count > 0}
             self._full = len(free) < len(self.options.queues)
         names = registry.names()
-        if free and names:
-            with self.database.read() as tx:
-                waits = claims.work_waits(tx, list(free), names)
-            if waits and self._claim(free, names):
-                return 0.0
+        if free and names and self._claim(free, names):
+            return 0.0
         with self.database.read() as tx:
             due = claims.next_due(tx)
             now = tx.now()
@@ -345,10 +356,12 @@ class Worker:
         return min(IDLE_POLL_SECONDS, (due - now) / 1_000_000)
 
     def _claim(self, free: Mapping[str, int], names: list[str]) -> int:
-        failpoint("before_claim", self.id)
-        taken, begun = self.committer.run(lambda tx: self._take(tx, free, names))
-        if not taken:
+        request = ClaimRequest(worker_id=self.id, free=free, workflows=names, lease_us=self.lease_us)
+        claimed = self.queue.claim(request)
+        if not claimed:
             return 0
+        taken = [each.token_id for each in claimed]
+        begun = {each.execution_id for each in claimed}
         failpoint("after_claim", self.id)
         self.committer.run(lambda tx: claims.mark_running(tx, begun))
         failpoint("after_mark", self.id)
@@ -362,12 +375,6 @@ class Worker:
         for claim in loaded:
             self.runner.dispatch(claim)
         return len(taken)
-
-    def _take(self, tx: Transaction, free: Mapping[str, int], names: list[str]) -> tuple[list[str], set[str]]:
-        found = claims.claim(tx, self.id, free, names, self.lease_us)
-        if found[0]:
-            failpoint("inside_claim", self.id)
-        return found
 
     def _heart_loop(self) -> None:
         pause = max(0.05, self.options.lease / 3)

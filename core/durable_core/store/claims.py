@@ -4,10 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
+from typing import NamedTuple
 
 from durable_core.store import statements as sql
 from durable_core.store.transaction import Transaction
 from durable_core.store.wait_statements import CLOSE_MEMBERS_OF_DUE, END_DUE
+
+
+class Taken(NamedTuple):
+    """A token that was claimed."""
+
+    token_id: str
+    execution_id: str
+    workflow: str
+    queue: str
+    priority: int
+    available_at: int
+    fence: int
+
+
+_TAKEN = ("id", "execution_id", "workflow", "queue", "priority", "available_at", "fence")
+_NOT_PAUSED = "AND NOT EXISTS (SELECT 1 FROM queues WHERE queues.name = :queue AND queues.paused = 1)"
 
 
 @lru_cache(maxsize=256)
@@ -15,7 +32,7 @@ def _claim_statement(dialect: str, workflows: int) -> str:
     names = ", ".join(f":w{index}" for index in range(workflows))
     picked = f"""
 SELECT id FROM tokens WHERE status = 'ready' AND queue = :queue AND available_at <= :now AND workflow IN ({names})
-    AND NOT EXISTS (SELECT 1 FROM queues WHERE queues.name = :queue AND queues.paused = 1)
+    {_NOT_PAUSED}
 ORDER BY priority DESC, available_at LIMIT :limit"""
     update = """
 UPDATE tokens SET status = 'running', fence = fence + 1, worker_id = :worker, lease_until = :lease_until,
@@ -23,16 +40,17 @@ UPDATE tokens SET status = 'running', fence = fence + 1, worker_id = :worker, le
     if dialect == "postgres":
         return (
             f"WITH picked AS MATERIALIZED ({picked} FOR UPDATE SKIP LOCKED) {update} FROM picked "
-            "WHERE tokens.id = picked.id RETURNING tokens.id, tokens.execution_id"
+            f"WHERE tokens.id = picked.id RETURNING {', '.join(f'tokens.{column}' for column in _TAKEN)}"
         )
-    return f"{update} WHERE id IN ({picked}) RETURNING id, execution_id"
+    return f"{update} WHERE id IN ({picked}) RETURNING {', '.join(_TAKEN)}"
 
 
 @lru_cache(maxsize=256)
 def _ready_statement(workflows: int) -> str:
     names = ", ".join(f":w{index}" for index in range(workflows))
     return f"""
-SELECT 1 FROM tokens WHERE status = 'ready' AND queue = :queue AND available_at <= :now AND workflow IN ({names}) LIMIT 1"""
+SELECT 1 FROM tokens WHERE status = 'ready' AND queue = :queue AND available_at <= :now AND workflow IN ({names})
+    {_NOT_PAUSED} LIMIT 1"""
 
 
 def work_waits(tx: Transaction, queues: Sequence[str], workflows: Sequence[str]) -> bool:
@@ -48,17 +66,14 @@ def work_waits(tx: Transaction, queues: Sequence[str], workflows: Sequence[str])
 
 def claim(
     tx: Transaction, worker_id: str, free: Mapping[str, int], workflows: Sequence[str], lease_us: int
-) -> tuple[list[str], set[str]]:
-    """Take ready tokens, higher priority and longer waiting first, at most `free[queue]` of each queue.
-
-    Returns their ids, and the executions they belong to (for `mark_running`).
-    """
+) -> list[Taken]:
+    """Take ready tokens, higher priority and longer waiting first, at most `free[queue]` of each queue."""
     now = tx.now()
     tx.execute(END_DUE, {"now": now})
     tx.execute(CLOSE_MEMBERS_OF_DUE, {"now": now})
     tx.execute(sql.WAKE_DUE + (sql.WAKE_DUE_UNLOCKED if tx.dialect == "postgres" else ")"), {"now": now})
     if not workflows:
-        return [], set()
+        return []
     statement = _claim_statement(tx.dialect, len(workflows))
     params = {
         "worker": worker_id,
@@ -66,14 +81,11 @@ def claim(
         "lease_until": now + lease_us,
         **{f"w{index}": name for index, name in enumerate(workflows)},
     }
-    taken: list[str] = []
-    begun: set[str] = set()
+    taken: list[Taken] = []
     for queue, limit in free.items():
         if limit > 0:
-            for token_id, execution_id in tx.fetch(statement, {**params, "queue": queue, "limit": limit}):
-                taken.append(token_id)
-                begun.add(execution_id)
-    return taken, begun
+            taken += map(Taken._make, tx.fetch(statement, {**params, "queue": queue, "limit": limit}))
+    return taken
 
 
 def mark_running(tx: Transaction, executions: Iterable[str]) -> None:

@@ -1,0 +1,1 @@
+"""Queues: which token a worker takes next, behind one small protocol."""
