@@ -20,7 +20,7 @@ def header(ink: Paint, graph: GraphData, width: int, shown: str = "") -> str:
         room -= wide + 24
         parts.append(badge(ink, status_tone(graph), text, width - 28 - wide, 18, 20))
     sub = _sub(graph)
-    name = clip(graph.name, max(80.0, room - text_width(sub, 12) - 12), 16, bold=True)
+    name = clip(graph.name, room, 16, bold=True)  # before its version and id: those stand in the title as well
     spared = room - text_width(name, 16, bold=True) - 12
     sub = clip(sub, spared, 12) if spared > 24 else ""
     tail = f'<tspan dx="12" font-size="12" font-weight="400" {ink.paint("ink2")}>{xml(sub)}</tspan>' if sub else ""
