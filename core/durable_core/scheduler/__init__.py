@@ -1,0 +1,1 @@
+"""Schedules: when workflows start by themselves, and the thread that starts them."""
