@@ -1,7 +1,7 @@
 """Price an order, check it as its value demands, reserve and charge it side by side, and ship it.
 
     durable-studio run examples/order_processing.py --watch
-    durable-studio run examples/order_processing.py --input '{"lines": [{"item": "server", "price": 12000, "quantity": 1}]}'
+    durable-studio run examples/order_processing.py --input '{"lines": [{"item": "server", "price": 12000}]}'
 
 The second order is large: it waits until a manager has answered. A declined card (``"card": "declined"``) undoes the
 reservation.

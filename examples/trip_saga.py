@@ -1,7 +1,7 @@
 """Book a flight, a hotel and a car; when one cannot be had, cancel what was booked, newest first.
 
-    durable-studio run examples/trip_saga.py --watch
-    durable-studio run examples/trip_saga.py --watch --input '{"sold_out": "car"}'
+durable-studio run examples/trip_saga.py --watch
+durable-studio run examples/trip_saga.py --watch --input '{"sold_out": "car"}'
 """
 
 from __future__ import annotations

@@ -14,7 +14,6 @@ from durable_core.definition.checks import did_you_mean
 from durable_core.dsl.registry import registry
 from durable_core.dsl.workflow import Workflow
 from durable_core.errors import DefinitionError, DurableError, WorkflowNotFoundError
-
 from durable_studio.settings import Settings
 
 
@@ -62,7 +61,9 @@ def split_target(target: str) -> tuple[str, str]:
     """File or module, and the workflow's name ("" when it is left out)."""
     place, colon, name = target.rpartition(":")
     # C:\flows.py has a colon of its own
-    return (place, name) if colon and not name.endswith(".py") and "/" not in name and "\\" not in name else (target, "")
+    return (
+        (place, name) if colon and not name.endswith(".py") and "/" not in name and "\\" not in name else (target, "")
+    )
 
 
 def workflows_of(module: ModuleType) -> list[Workflow]:
@@ -134,7 +135,7 @@ def _run_file(file: Path, name: str) -> ModuleType:
         spec.loader.exec_module(module)
     except BaseException as error:
         del sys.modules[name]
-        raise _broken(str(file), error) from error
+        raise _broken(str(file), error) from None
     return module
 
 
@@ -154,9 +155,9 @@ def _load_module(name: str) -> ModuleType:
             raise WorkflowNotFoundError(
                 f"There is no module {missing!r}.", workflow=name, hint="Write file.py:name or package.module:name."
             ) from None
-        raise _broken(name, error) from error
+        raise _broken(name, error) from None
     except BaseException as error:
-        raise _broken(name, error) from error
+        raise _broken(name, error) from None
 
 
 def _reach(folder: Path) -> None:

@@ -72,7 +72,9 @@ def _checked(table: Any, path: Path) -> Settings:
         raise DefinitionError(f"{where}: unknown key {unknown[0]!r}", hint=f"There are {', '.join(sorted(_KNOWN))}.")
     workflows, url = table.get("workflows", []), table.get("url")
     if not isinstance(workflows, list) or not all(isinstance(each, str) for each in workflows):
-        raise DefinitionError(f"{where}: workflows must be a list of files and modules", hint='workflows = ["flows.py"]')
+        raise DefinitionError(
+            f"{where}: workflows must be a list of files and modules", hint='workflows = ["flows.py"]'
+        )
     if url is not None and not isinstance(url, str):
         raise DefinitionError(f"{where}: url must be text")
     return Settings(workflows=tuple(_anchored(each, path.parent) for each in workflows), url=url)

@@ -151,7 +151,9 @@ def test_cleanup_removes_what_ended_long_ago(command: Command, flows: Path) -> N
     command("run", f"{flows}:broken")
     waiting = command("run", f"{flows}:asks", "--detach").out.strip()
     assert command("cleanup", "--older-than", "1h").out == "Removed 0 executions.\n"
-    assert command("cleanup", "--older-than", "0s", "--status", "failed", "--dry-run").out == "Would remove 1 execution.\n"
+    assert (
+        command("cleanup", "--older-than", "0s", "--status", "failed", "--dry-run").out == "Would remove 1 execution.\n"
+    )
     assert command("cleanup", "--older-than", "0s", "--json").json == {"executions": 2, "dry_run": False}
     assert [row["id"] for row in command("list", "--json").json] == [waiting]
 

@@ -31,7 +31,7 @@ def facts_of(tx: Transaction, record: ExecutionRecord) -> ExecutionFacts:
         passes = parse_iteration_key(iteration)
         failure = load_tree(error) if error else {}
         times: dict[str, Any] = {"started_at": _time(started), "completed_at": _time(completed)}
-        failed = {"error_type": failure.get("type"), "error_message": failure.get("message") or ""}
+        failed: dict[str, Any] = {"error_type": failure.get("type"), "error_message": failure.get("message") or ""}
         if type_ == "compensation":
             order = len(compensations) + 1
             compensations.append(

@@ -13,7 +13,9 @@ from durable_core.store.transaction import Transaction
 def workers(tx: Transaction, *, ended: bool = False) -> list[Entry]:
     """Every worker that has not said goodbye, newest first, with what it holds; `ended` adds the others."""
     now = tx.now()
-    held = dict(tx.fetch("SELECT worker_id, COUNT(*) FROM tokens WHERE status = 'running' GROUP BY worker_id"))
+    held: dict[str, int] = dict(
+        tx.fetch("SELECT worker_id, COUNT(*) FROM tokens WHERE status = 'running' GROUP BY worker_id")
+    )
     found = []
     for row in tx.fetch(
         "SELECT id, name, host, pid, lock_file, queues, workflows, lease, status, started_at, heartbeat_at "

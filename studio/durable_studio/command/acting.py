@@ -9,7 +9,6 @@ from durable_core.durations import parse_duration
 from durable_core.engine import reading
 from durable_core.engine.engine import Engine
 from durable_core.errors import InvalidStateError
-
 from durable_studio.command.output import emit, emit_json, paint, safe, status_text
 
 

@@ -65,7 +65,9 @@ def list_(
     tag: Annotated[str | None, typer.Option("--tag", help="Only with this tag.")] = None,
     since: Annotated[str | None, typer.Option("--since", help="Started after a time, or 2h ago.")] = None,
     until: Annotated[str | None, typer.Option("--until", help="Started before a time, or 2h ago.")] = None,
-    search: Annotated[str | None, typer.Option("--search", help="Part of the workflow's name, start of the id.")] = None,
+    search: Annotated[
+        str | None, typer.Option("--search", help="Part of the workflow's name, start of the id.")
+    ] = None,
     parent: Annotated[str | None, typer.Option("--parent", help="Only those called by this execution.")] = None,
     top_level: Annotated[bool, typer.Option("--top-level", help="Leave out those called by others.")] = False,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="How many.")] = 50,
@@ -76,10 +78,18 @@ def list_(
     """List executions, newest first."""
     from durable_studio.command import looking
 
-    chosen = dict(workflow=workflow, status=status, tag=tag, since=since, until=until, search=search)
+    chosen: dict[str, Any] = {
+        "workflow": workflow,
+        "status": status,
+        "tag": tag,
+        "since": since,
+        "until": until,
+        "search": search,
+    }
     with client(ctx, db) as engine:
-        more = dict(parent=parent, top_level=top_level)
-        return looking.list_executions(engine, wants_json(ctx, as_json), limit, after, **chosen, **more)
+        return looking.list_executions(
+            engine, wants_json(ctx, as_json), limit, after, parent=parent, top_level=top_level, **chosen
+        )
 
 
 @app.command(**_example("durable-studio status wf_1k0z --json"))
@@ -218,9 +228,7 @@ def worker(
     from durable_studio.command import working
 
     url, as_json = store_url(ctx, db), wants_json(ctx, as_json)
-    return working.work(
-        url, targets, queues=queue, lease=lease, name=name, until_idle=until_idle, as_json=as_json
-    )
+    return working.work(url, targets, queues=queue, lease=lease, name=name, until_idle=until_idle, as_json=as_json)
 
 
 @app.command(**_example("durable-studio nodes --json"))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import asdict
 
 from durable_core.engine.engine import Engine
-
 from durable_studio.command.output import emit, emit_json, paint, safe
 
 _GLYPHS = {"ok": "✔", "warning": "!", "problem": "✘"}
@@ -18,7 +17,9 @@ def doctor(engine: Engine, as_json: bool) -> int:
         emit_json([asdict(check) for check in found])
     else:
         for check in found:
-            emit(paint(f"{_GLYPHS[check.level]} {check.level:<8}", check.level) + f" {check.name}: {safe(check.detail)}")
+            emit(
+                paint(f"{_GLYPHS[check.level]} {check.level:<8}", check.level) + f" {check.name}: {safe(check.detail)}"
+            )
             if check.hint:
                 emit(f"             {safe(check.hint)}")
     return int(any(check.level == "problem" for check in found))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from durable_core.store import schema
 from durable_core.store.database import Database, open_database
-
 from durable_studio.command.output import emit, emit_json
 
 
@@ -33,7 +32,9 @@ def check(url: str | None, as_json: bool) -> int:
     """SchemaVersionError unless the store is there and its schema is exactly the library's."""
     database = open_database(url, create=False)
     try:
-        return _tell(database, as_json, f"{database.safe_url} has schema version {schema.current(database)}, as it should.")
+        return _tell(
+            database, as_json, f"{database.safe_url} has schema version {schema.current(database)}, as it should."
+        )
     finally:
         database.close()
 

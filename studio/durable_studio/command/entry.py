@@ -11,11 +11,9 @@ from typing import Final
 from typer.exceptions import TyperException
 
 from durable_core.errors import DurableError
-from durable_core.text import safe_text
+from durable_studio.command.output import INTERRUPTED, complain
 
-INTERRUPTED: Final = 130
 PIPE_CLOSED: Final = 141
-LONGEST_LINE: Final = 4_000
 
 
 def invoke(arguments: Sequence[str]) -> int:
@@ -60,13 +58,6 @@ def _run(arguments: Sequence[str]) -> int:
             raise
         complain(f"internal error: {type(error).__name__}: {error}. Set DURABLE_TRACEBACK=1 to see where.")
         return 1
-
-
-def complain(text: str) -> None:
-    """One line on stderr, whatever the text holds."""
-    line = safe_text(text.strip(), newline=" ", max_chars=LONGEST_LINE)
-    with contextlib.suppress(BrokenPipeError):  # nobody reads errors any more; the exit code still tells
-        print(f"error: {line}", file=sys.stderr, flush=True)
 
 
 def _usage(error: TyperException) -> str:

@@ -9,7 +9,6 @@ from rich.live import Live
 from rich.text import Text
 
 from durable_core.query.entry import Entry
-
 from durable_studio.command.output import GLYPHS
 from durable_studio.command.watching import Progress, hint_for, step_name, told_of, word_of
 

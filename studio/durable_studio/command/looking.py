@@ -15,7 +15,6 @@ from durable_core.engine.engine import Engine
 from durable_core.errors import DefinitionError, DurableError, InputValidationError
 from durable_core.query.document import plain
 from durable_core.query.entry import Entry
-
 from durable_studio.command.output import (
     GLYPHS,
     ago,
@@ -85,7 +84,10 @@ def show_status(engine: Engine, id: str, as_json: bool) -> int:
     if as_json:
         emit_json(whole)
         return 0
-    emit(paint(status_text(whole["status"], whole["flags"]), whole["status"]) + f"  {safe(whole['workflow'])} {safe(whole['id'])}")
+    emit(
+        paint(status_text(whole["status"], whole["flags"]), whole["status"])
+        + f"  {safe(whole['workflow'])} {safe(whole['id'])}"
+    )
     if whole["reason"]:
         emit(f"reason    {safe(whole['reason'])}")
     if whole["error"]:
@@ -110,7 +112,13 @@ def _step_row(step: dict[str, Any]) -> tuple[object, ...]:
     told = error_line({**step["error"], "step": None}) if step["error"] else ""
     if not told and step["choice"] is not None:
         told = f"-> {step['choice']}" if step["type"] != "compensation" else f"by {step['choice']}"
-    return f"{step['path']}{iteration}", f"{GLYPHS.get(step['status'], '·')} {step['status']}", step["attempt"], spent, told
+    return (
+        f"{step['path']}{iteration}",
+        f"{GLYPHS.get(step['status'], '·')} {step['status']}",
+        step["attempt"],
+        spent,
+        told,
+    )
 
 
 def _statuses(whole: dict[str, Any]) -> list[str]:
@@ -131,14 +139,18 @@ def show_logs(engine: Engine, id: str, as_json: bool, *, step: str | None, level
         else:
             when = line["timestamp"].astimezone()
             place = safe(line["step"]) + "".join(f"[{number}]" for number in line["iterations"])
-            emit(f"{when:%H:%M:%S}.{when.microsecond // 1000:03d} {line['level']:<8} {place:<20} {safe(line['message'])}")
+            emit(
+                f"{when:%H:%M:%S}.{when.microsecond // 1000:03d} {line['level']:<8} {place:<20} {safe(line['message'])}"
+            )
         sys.stdout.flush()
     return 0
 
 
 def _line_document(line: Entry) -> dict[str, Any]:
     hidden = ("id", "iterations")
-    return {key: plain(value) for key, value in line.items() if key not in hidden} | {"metadata": _json(line["metadata"])}
+    return {key: plain(value) for key, value in line.items() if key not in hidden} | {
+        "metadata": _json(line["metadata"])
+    }
 
 
 def _json(value: Any) -> Any:
@@ -167,12 +179,20 @@ def list_workflows(targets: list[str] | None, as_json: bool) -> int:
     if as_json:
         emit_json(rows)
     elif not rows:
-        emit('No workflows. Name a file, or write workflows = ["flows.py"] under [tool.durable-studio] in pyproject.toml.')
+        emit(
+            'No workflows. Name a file, or list workflows = ["flows.py"] under [tool.durable-studio] in pyproject.toml.'
+        )
     else:
         table(
             ("NAME", "STEPS", "QUEUE", "VERSION", "DESCRIPTION"),
             [
-                (row["name"], len(row["steps"]), row["queue"], row["version"], str(row["description"]).partition("\n")[0])
+                (
+                    row["name"],
+                    len(row["steps"]),
+                    row["queue"],
+                    row["version"],
+                    str(row["description"]).partition("\n")[0],
+                )
                 for row in rows
             ],
         )

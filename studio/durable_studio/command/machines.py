@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from durable_core.engine.engine import Engine
 from durable_core.query.document import plain
-
 from durable_studio.command.output import ago, emit, emit_json, safe, table
 
 

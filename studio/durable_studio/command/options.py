@@ -22,7 +22,9 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text
 Id = Annotated[str, typer.Argument(metavar="ID", help="The execution, or the beginning of its id.")]
 Load = Annotated[
     list[str] | None,
-    typer.Argument(metavar="FILE|MODULE", help="Files or modules that define workflows (else those of pyproject.toml)."),
+    typer.Argument(
+        metavar="FILE|MODULE", help="Files or modules that define workflows (else those of pyproject.toml)."
+    ),
 ]
 
 

@@ -13,6 +13,9 @@ from typing import Any, Final, TextIO
 from durable_core.text import safe_text
 
 WIDEST_CELL: Final = 60
+LONGEST_LINE: Final = 4_000
+INTERRUPTED: Final = 130
+"""The exit code after Ctrl-C."""
 
 GLYPHS: Final[Mapping[str, str]] = {
     "pending": "○",
@@ -70,6 +73,13 @@ def emit_json(document: Any, *, line: bool = False) -> None:
 def emit(text: str = "") -> None:
     """One line of text that is safe already."""
     print(text, flush=not sys.stdout.isatty())
+
+
+def complain(text: str) -> None:
+    """One line on stderr, whatever the text holds."""
+    line = safe_text(text.strip(), newline=" ", max_chars=LONGEST_LINE)
+    with contextlib.suppress(BrokenPipeError):  # nobody reads errors any more; the exit code still tells
+        print(f"error: {line}", file=sys.stderr, flush=True)
 
 
 def safe(value: object, width: int | None = None) -> str:

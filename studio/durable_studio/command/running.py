@@ -23,9 +23,19 @@ from durable_core.ids import check_id
 from durable_core.query.document import error_of
 from durable_core.query.executions import ExecutionRecord
 from durable_core.status import TERMINAL, ExecutionStatus
-
-from durable_studio.command.entry import INTERRUPTED, complain
-from durable_studio.command.output import emit, emit_json, error_line, json_alone, paint, safe, shown_value, span, status_text
+from durable_studio.command.output import (
+    INTERRUPTED,
+    complain,
+    emit,
+    emit_json,
+    error_line,
+    json_alone,
+    paint,
+    safe,
+    shown_value,
+    span,
+    status_text,
+)
 from durable_studio.command.watching import JsonLines, Lines, Show, watch
 from durable_studio.discovery import find_workflow
 
@@ -64,7 +74,9 @@ def run(
                     return _tell_end(engine, record, as_json, streamed=False)
                 if record.paused:
                     raise InvalidStateError(
-                        f"Execution {begun} is paused.", state="paused", hint=f"Let it go on: durable-studio resume {begun}"
+                        f"Execution {begun} is paused.",
+                        state="paused",
+                        hint=f"Let it go on: durable-studio resume {begun}",
                     )
             engine.start_worker(queues_of_all())
             if begun is None:
@@ -104,14 +116,16 @@ def read_input(given: str | None) -> dict[str, Any] | None:
         value = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise InputValidationError(
-            f"{where} is no JSON: {error}.", errors={"input": ["is no JSON"]}, hint="Write e.g. '{\"name\": \"value\"}'."
+            f"{where} is no JSON: {error}.", errors={"input": ["is no JSON"]}, hint='Write e.g. \'{"name": "value"}\'.'
         ) from None
     if not isinstance(value, dict):
-        kind = {list: "an array", str: "a string", bool: "true or false", type(None): "null"}.get(type(value), "a number")
+        kind = {list: "an array", str: "a string", bool: "true or false", type(None): "null"}.get(
+            type(value), "a number"
+        )
         raise InputValidationError(
             f"{where} must be a JSON object, not {kind}.",
             errors={"input": ["must be an object"]},
-            hint="Write e.g. '{\"name\": \"value\"}'.",
+            hint='Write e.g. \'{"name": "value"}\'.',
         )
     return value
 

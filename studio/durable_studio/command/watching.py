@@ -13,7 +13,6 @@ from durable_core.query.document import step_document
 from durable_core.query.entry import Entry
 from durable_core.query.executions import ExecutionRecord
 from durable_core.status import TERMINAL, ExecutionStatus
-
 from durable_studio.command.output import GLYPHS, emit, emit_json, error_line, paint, safe, shown_value, span
 
 if TYPE_CHECKING:
@@ -136,7 +135,9 @@ class JsonLines:
 
 def step_line(step: Entry, *, name_width: int = 28) -> str:
     """One attempt in one line: glyph, status, name, time, and what there is to say."""
-    return paint(f"{GLYPHS.get(step['status'], '·')} {word_of(step):<11}", step["status"]) + " " + _rest(step, name_width)
+    return (
+        paint(f"{GLYPHS.get(step['status'], '·')} {word_of(step):<11}", step["status"]) + " " + _rest(step, name_width)
+    )
 
 
 def word_of(step: Entry) -> str:

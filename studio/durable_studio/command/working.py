@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from durable_core.engine.engine import Engine
 from durable_core.errors import InputValidationError, WorkflowNotFoundError
-
 from durable_studio.command.output import emit_json, safe
 from durable_studio.command.running import queues_of_all
 from durable_studio.discovery import load_all
@@ -64,7 +63,9 @@ def work(
 def _announce(worker: Any, names: list[str], as_json: bool) -> None:
     queues = dict(worker.options.queues)
     if as_json:
-        emit_json({"event": "started", "id": worker.id, "pid": os.getpid(), "queues": queues, "workflows": names}, line=True)
+        emit_json(
+            {"event": "started", "id": worker.id, "pid": os.getpid(), "queues": queues, "workflows": names}, line=True
+        )
     else:
         told = ", ".join(f"{queue}={limit}" for queue, limit in queues.items())
         print(f"worker {worker.id} serves {safe(', '.join(names))} on {safe(told)}; Ctrl-C stops it", file=sys.stderr)
@@ -86,7 +87,9 @@ def _queues(given: list[str] | None) -> dict[str, int]:
         limit = int(number) if number.isdecimal() else 0
         if not name or (equals and limit < 1):
             raise InputValidationError(
-                f"--queue {text!r} is not name=concurrency.", errors={"queue": [text]}, hint="Write e.g. --queue default=10"
+                f"--queue {text!r} is not name=concurrency.",
+                errors={"queue": [text]},
+                hint="Write e.g. --queue default=10",
             )
         found[name] = limit if equals else 10
     return found
