@@ -24,7 +24,7 @@ from durable_core.definition.nodes import (
     child_sequences,
 )
 
-__all__ = ["DefinitionDiff", "DiffKind", "diff"]
+__all__ = ["DefinitionDiff", "DiffKind", "diff", "node_options"]
 
 DiffKind = Literal["identical", "bodies", "ahead", "behind", "incompatible"]
 _Relation = Literal["after", "before", "aside", "tangled"]
@@ -96,10 +96,10 @@ def _differ(old: Node, new: Node) -> bool:
     """Whether the nodes themselves differ, whatever became of those inside them."""
     if not child_sequences(old) and old == new:
         return False
-    return _own(old) != _own(new)
+    return node_options(old) != node_options(new)
 
 
-def _own(node: Node) -> dict[str, Any]:
+def node_options(node: Node) -> dict[str, Any]:
     """A node's own options, and the labels of its branches without what is in them."""
     written = node_document(node)
     written.pop("function", None)

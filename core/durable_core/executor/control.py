@@ -11,12 +11,12 @@ from durable_core.definition.state import ROOT
 from durable_core.errors import InvalidStateError
 from durable_core.executor.definitions import Definitions
 from durable_core.executor.ending import close, end
+from durable_core.executor.parking import journal, release, set_control
 from durable_core.executor.settlement import Settled, Settlement
-from durable_core.failpoints import failpoint
 from durable_core.status import ExecutionStatus, TokenStatus
 from durable_core.store import statements as sql
 from durable_core.store import wait_statements as waits
-from durable_core.store.control import PAUSED, STOPPING
+from durable_core.store.control import BLOCKED, PAUSED, STOPPING
 from durable_core.store.transaction import Transaction
 
 CancelMode = Literal["graceful", "compensate", "terminate"]
@@ -26,7 +26,10 @@ def opened(tx: Transaction, execution_id: str, definitions: Definitions) -> Sett
     """The execution under its lock; ExecutionNotFoundError when there is none."""
     head = tx.fetch_one(sql.SELECT_BEGINNING, {"execution": execution_id})
     definition = definitions.stored(tx, head[0]) if head is not None else None
-    return Settlement(tx, execution_id, definition)  # type: ignore[arg-type]  # raises itself when there is no row
+    settlement = Settlement(tx, execution_id, definition)  # type: ignore[arg-type]  # raises itself when there is no row
+    if head is not None and settlement.definition_hash != head[0]:  # adopted while this waited for the lock
+        settlement.definition = definitions.stored(tx, settlement.definition_hash)
+    return settlement
 
 
 def cancel(
@@ -63,7 +66,7 @@ def stop(
 def _stop(settlement: Settlement, definitions: Definitions, mode: str, reason: str | None, error: Any) -> Settled:
     tx, execution_id = settlement.tx, settlement.execution_id
     settlement.load_all()
-    settlement.control = (settlement.control | STOPPING) & ~PAUSED
+    settlement.control = (settlement.control | STOPPING) & ~(PAUSED | BLOCKED)
     settlement.cancel_mode, settlement.reason = mode, reason
     settlement.error = None if error is None else dump_tree(error)
     tx.execute(
@@ -139,28 +142,22 @@ def pause(tx: Transaction, execution_id: str, definitions: Definitions, reason: 
     for key, row in settlement.rows.items():
         if row["status"] == "ready":
             settlement.dirty.add(key)
-    _set_control(settlement, reason)
+    set_control(settlement, reason)
     journal(settlement, "paused", {"reason": reason})
     settlement.write()
     return settlement.result
 
 
 def resume(tx: Transaction, execution_id: str, definitions: Definitions) -> Settled:
-    """Let a paused execution go on."""
+    """Let a paused or blocked execution go on; one that still cannot is blocked again."""
     settlement = opened(tx, execution_id, definitions)
-    if not settlement.control & PAUSED:
+    if not settlement.control & (PAUSED | BLOCKED):
         raise InvalidStateError(
             f"Execution {execution_id} is {settlement.status} and not paused.",
             state=settlement.status,
-            allowed=["paused"],
+            allowed=["paused", "blocked"],
         )
-    settlement.control &= ~PAUSED
-    settlement.load_all()
-    for key, row in settlement.rows.items():
-        if row["status"] == TokenStatus.PAUSED:
-            row.update(status="ready", available_at=settlement.now)
-            settlement.dirty.add(key)
-    _set_control(settlement, None)
+    release(settlement)
     journal(settlement, "resumed", {})
     settlement.write()
     return settlement.result
@@ -198,34 +195,6 @@ def retry(tx: Transaction, execution_id: str, definitions: Definitions) -> Settl
     journal(settlement, "retried", {})
     settlement.write()
     return settlement.result
-
-
-def journal(settlement: Settlement, kind: str, detail: dict[str, Any]) -> None:
-    settlement.tx.execute(
-        sql.INSERT_JOURNAL,
-        {
-            "execution": settlement.execution_id,
-            "kind": kind,
-            "detail": dump_tree({key: value for key, value in detail.items() if value is not None}),
-            "now": settlement.now,
-        },
-    )
-    failpoint("inside_control", settlement.execution_id)
-
-
-def _set_control(settlement: Settlement, reason: str | None) -> None:
-    settlement.tx.execute(
-        sql.SET_CONTROL,
-        {
-            "execution": settlement.execution_id,
-            "status": settlement.status,
-            "control": settlement.control,
-            "cancel_mode": settlement.cancel_mode,
-            "reason": reason,
-            "error": settlement.error,
-        },
-    )
-    settlement.revision += 1
 
 
 def _must_be_open(settlement: Settlement, verb: str) -> None:

@@ -7,8 +7,6 @@ import threading
 from durable_core.codec import dump_tree, load_tree
 from durable_core.definition.document import from_document, to_document
 from durable_core.definition.model import Definition
-from durable_core.dsl.registry import registry
-from durable_core.dsl.workflow import Workflow
 from durable_core.errors import StoreError
 from durable_core.store import statements as sql
 from durable_core.store.transaction import Transaction
@@ -55,10 +53,3 @@ class Definitions:
         definition = from_document(load_tree(found[0]))
         with self._lock:
             return self._known.setdefault(hash_, definition)
-
-    def for_claim(self, tx: Transaction, workflow: str, hash_: str) -> tuple[Workflow, Definition]:
-        """The registered workflow, and the structure that the execution is pinned to."""
-        registered = registry.get(workflow)
-        if registered.definition.hash == hash_:
-            return registered, registered.definition
-        return registered, self.stored(tx, hash_)

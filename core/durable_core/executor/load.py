@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,9 +12,10 @@ from durable_core.context.changes import Delta, apply_changes
 from durable_core.definition.model import Definition
 from durable_core.definition.nodes import ForeachNode
 from durable_core.definition.state import Token
-from durable_core.dsl.workflow import Workflow
 from durable_core.executor.claim import Claim, Item, byte_size
+from durable_core.executor.refused import Refused
 from durable_core.executor.settlement import token_of
+from durable_core.query.fitness import Fits, Stored, judge
 from durable_core.store import statements as sql
 from durable_core.store.contexts import stored_context
 from durable_core.store.transaction import Transaction
@@ -39,28 +40,30 @@ class Fork:
 class Loader:
     """Builds claims; keeps what branches share, so that a foreach of n items does not cost n squared."""
 
-    def __init__(
-        self, definition_of: Callable[[Transaction, str, str], tuple[Workflow, Definition]], capture: Any = None
-    ) -> None:
-        self._definition_of = definition_of
+    def __init__(self, stored: Stored, capture: Any = None) -> None:
+        self._stored = stored
         self._capture = capture
         self._forks: OrderedDict[tuple[str, str], Fork] = OrderedDict()
 
-    def load(self, tx: Transaction, ids: Iterable[str]) -> list[Claim]:
-        """The claims for tokens that this worker has just taken."""
+    def load(self, tx: Transaction, ids: Iterable[str], *, adopting: bool = True) -> list[Claim | Refused]:
+        """The claims for tokens that this worker has just taken; those it cannot go on with come as refused (T-7)."""
         claims = []
         for token_id in ids:
             found = tx.fetch_one(sql.SELECT_TOKEN, {"id": token_id})
             if found is not None:
-                claims.append(self.claim(tx, dict(zip(sql.TOKEN_COLUMNS, found, strict=True))))
+                claims.append(self.claim(tx, dict(zip(sql.TOKEN_COLUMNS, found, strict=True)), adopting))
         return claims
 
-    def claim(self, tx: Transaction, row: dict[str, Any]) -> Claim:
+    def claim(self, tx: Transaction, row: dict[str, Any], adopting: bool = True) -> Claim | Refused:
         execution_id = row["execution_id"]
         head = tx.fetch_one(sql.SELECT_BEGINNING, {"execution": execution_id})
         assert head is not None, execution_id
         definition_hash, input_text, home_queue, parent_execution, revision = head
-        workflow, definition = self._definition_of(tx, row["workflow"], definition_hash)
+        place = (row["path"], row["mode"], row["id"])
+        verdict = judge(tx, self._stored, execution_id, row["workflow"], definition_hash, *place, adopting=adopting)
+        if not isinstance(verdict, Fits):
+            return Refused(row["id"], execution_id, row["fence"], verdict)
+        workflow, definition = verdict.workflow, verdict.definition
         token = token_of(row)
         fork = self._fork_of(tx, row, token, definition)
         base = {} if fork is None else fork.context

@@ -35,7 +35,7 @@ from durable_core.errors import ExecutionNotFoundError
 from durable_core.ids import iteration_key, parse_iteration_key
 from durable_core.status import TERMINAL, ExecutionStatus, TokenStatus, check_transition
 from durable_core.store import statements as sql
-from durable_core.store.control import PAUSED, STOPPING
+from durable_core.store.control import BLOCKED, PAUSED, STOPPING
 from durable_core.store.transaction import Transaction
 
 Row = dict[str, Any]
@@ -265,7 +265,7 @@ class Settlement:
 
     def keep(self, holder: Holder, preferred: str) -> None:
         """Let the holder go on with one of the tokens that became ready: its own, a join, or a branch."""
-        if self.control & (PAUSED | STOPPING) or self.outcome is not None:
+        if self.control & (PAUSED | STOPPING | BLOCKED) or self.outcome is not None:
             return
         candidates = [key for key in (*self.merging, *self.ready) if self.state[key].status is TokenStatus.READY]
         candidates.sort(key=lambda key: key != preferred)
@@ -296,7 +296,7 @@ class Settlement:
             tx.execute(statement, {"parent": parent})
         for key in self.dirty:
             row = self.rows[key]
-            if self.control & PAUSED and row["status"] == "ready":
+            if self.control & (PAUSED | BLOCKED) and row["status"] == "ready":
                 row["status"] = TokenStatus.PAUSED.value
             if row["changes_seq"] == -1:  # its change is complete as of this very transaction
                 row["changes_seq"] = self.revision

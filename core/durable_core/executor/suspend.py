@@ -5,13 +5,12 @@ from __future__ import annotations
 from durable_core.codec import dump_tree
 from durable_core.definition.nodes import Node
 from durable_core.executor.claim import Claim
+from durable_core.executor.parking import mark_blocked
 from durable_core.executor.plan import Plan
 from durable_core.executor.settlement import Holder, Settlement
 from durable_core.executor.start import begin
 from durable_core.ids import iteration_key
 from durable_core.status import TokenStatus
-from durable_core.store import statements as sql
-from durable_core.store.control import BLOCKED
 from durable_core.wait.rows import Place, register
 
 
@@ -40,21 +39,9 @@ def suspend(settlement: Settlement, plan: Plan, holder: Holder) -> None:
 def block(settlement: Settlement, plan: Plan) -> None:
     """Park the execution: the reason stands where every screen shows it, and nothing of it runs."""
     key = plan.claim.token.key
-    settlement.control |= BLOCKED
-    settlement.reason = f"{plan.blocked['type']}: {plan.blocked['message']}"
-    settlement.tx.execute(
-        sql.SET_CONTROL,
-        {
-            "execution": settlement.execution_id,
-            "status": settlement.status,
-            "control": settlement.control,
-            "cancel_mode": settlement.cancel_mode,
-            "reason": settlement.reason,
-            "error": dump_tree(plan.blocked),
-        },
-    )
-    settlement.revision += 1
     settlement.change(key, settlement.state[key]._replace(status=TokenStatus.PAUSED))
+    reason = f"blocked: {plan.blocked['type']}: {plan.blocked['message']}"
+    mark_blocked(settlement, reason, plan.claim.workflow.fingerprint, plan.blocked)
 
 
 def place_of(claim: Claim, node: Node) -> Place:

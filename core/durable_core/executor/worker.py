@@ -6,13 +6,15 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from types import TracebackType
-from typing import Self
+from typing import Literal, Self
 
 from durable_core.bus.local import LocalBus
+from durable_core.bus.messages import Message
 from durable_core.capture import HOOKS
 from durable_core.clock import Clock
 from durable_core.codec import dump_tree
@@ -28,13 +30,16 @@ from durable_core.executor.fold import plan_outcome
 from durable_core.executor.load import Loader
 from durable_core.executor.oslock import ProcessLock, host_identity, lock_path
 from durable_core.executor.record import unit_for
+from durable_core.executor.refused import Refused
 from durable_core.executor.runner import Runner, Surroundings
 from durable_core.executor.settlement import Holder
 from durable_core.executor.start import Beginning, Begun
 from durable_core.executor.takeover import bury, dead_workers, give_back, take_over_expired
 from durable_core.executor.timers import Timers
+from durable_core.executor.versions import Unblocker, adopt, park, unblock
 from durable_core.failpoints import failpoint
 from durable_core.ids import new_id
+from durable_core.query.fitness import Adopts, Misfits, Unknown
 from durable_core.queue.database import DatabaseQueue
 from durable_core.queue.protocol import ClaimRequest, Queue
 from durable_core.status import TokenStatus
@@ -93,7 +98,9 @@ class Worker:
         self.attempts = Attempts(self.timers, waiting, capture)
         self.attempts.on_expired = self._expired
         self.attempts.on_abandoned_end = self._abandoned_end
-        self.loader = Loader(definitions.for_claim, capture)
+        self.loader = Loader(definitions.stored, capture)
+        self._refused: deque[Refused] = deque()
+        self._unblocker = Unblocker(definitions)
         self.held: dict[str, Claim] = {}
         self.abandoned: dict[int, Claim] = {}
         self._taken: dict[str, int] = dict.fromkeys(options.queues, 0)
@@ -224,7 +231,48 @@ class Worker:
     def _load(self, token_id: str) -> Claim | None:
         with self.database.read() as tx:
             found = self.loader.load(tx, (token_id,))
-        return found[0] if found else None
+        for each in found:
+            if isinstance(each, Claim):
+                return each
+            # its transaction cannot be had here: this may be the committing thread
+            self._refused.append(each)
+            self._wake.set()
+        return None
+
+    def _take_up(self, ids: Iterable[str]) -> None:
+        """Begin to work on tokens that were just claimed; those that do not fit the code here are adopted or parked."""
+        with self.database.read() as tx:
+            found = self.loader.load(tx, ids)
+        self._work_on([each for each in found if isinstance(each, Claim)])
+        self._settle([each for each in found if isinstance(each, Refused)])
+
+    def _work_on(self, loaded: Sequence[Claim]) -> None:
+        with self._lock:
+            for claim in loaded:
+                self.held[claim.token_id] = claim
+                self._taken[claim.queue] = self._taken.get(claim.queue, 0) + 1
+        for claim in loaded:
+            self.runner.dispatch(claim)
+
+    def _settle(self, refused: Iterable[Refused]) -> None:
+        for each in refused:
+            adopting = False
+            match each.verdict:
+                case Adopts():
+                    adopting = self.committer.run(partial(adopt, refused=each, definitions=self.definitions))
+                    with self.database.read() as tx:
+                        again = self.loader.load(tx, (each.token_id,), adopting=adopting)
+                    self._work_on([one for one in again if isinstance(one, Claim)])
+                    self._settle([one for one in again if isinstance(one, Refused)])
+                case Misfits(reason):
+                    log.warning("execution %s is blocked: %s", each.execution_id, reason)
+                    settled = self.committer.run(partial(park, refused=each, definitions=self.definitions))
+                    if settled is not None:
+                        kind: Literal["ended", "control"] = "ended" if settled.ended else "control"
+                        self.bus.publish(Message(kind, each.execution_id, settled.revision, "", settled.status))
+                case Unknown():
+                    held = [(each.token_id, each.fence)]
+                    self.committer.run(partial(claims.hand_back, held=held))
 
     def take_begun(self, workflow: Workflow, beginning: Beginning, begun: Begun) -> None:
         """Start on a token that was claimed in the transaction that started its execution: nothing is read."""
@@ -338,6 +386,8 @@ class Worker:
 
     def _claim_once(self) -> float:
         """Claim what there is; returns how many seconds to sleep if nobody wakes us."""
+        while self._refused:
+            self._settle((self._refused.popleft(),))
         with self._lock:
             free = {queue: limit - self._taken.get(queue, 0) for queue, limit in self.options.queues.items()}
             free = {queue: count for queue, count in free.items() if count > 0}
@@ -365,15 +415,8 @@ class Worker:
         failpoint("after_claim", self.id)
         self.committer.run(lambda tx: claims.mark_running(tx, begun))
         failpoint("after_mark", self.id)
-        with self.database.read() as tx:
-            loaded = self.loader.load(tx, taken)
-        with self._lock:
-            for claim in loaded:
-                self.held[claim.token_id] = claim
-                self._taken[claim.queue] = self._taken.get(claim.queue, 0) + 1
-            self._full = True  # more may wait than was free: look again when a slot is
-        for claim in loaded:
-            self.runner.dispatch(claim)
+        self._full = True  # more may wait than was free: look again when a slot is
+        self._take_up(taken)
         return len(taken)
 
     def _heart_loop(self) -> None:
@@ -435,8 +478,36 @@ class Worker:
         for token_id in stopping:
             self.interrupt(token_id)
         self._deadlines()
+        self._unblock()
         if recovered:
             self._wake.set()
+
+    def _unblock(self) -> None:
+        """Take up blocked executions that fit the code of this process (again)."""
+        if self._stopping:
+            return
+        with self.database.read() as tx:
+            candidates = self._unblocker.candidates(tx)
+        for candidate in candidates:
+            room = {queue: self.room(queue) for queue in self.options.queues}
+            settled, taken = self.committer.run(
+                partial(
+                    unblock,
+                    candidate=candidate,
+                    definitions=self.definitions,
+                    worker_id=self.id,
+                    lease_us=self.lease_us,
+                    room=room,
+                )
+            )
+            if settled is None:
+                self._unblocker.forget(candidate)
+                continue
+            log.info("execution %s goes on: its definition fits again", candidate.execution_id)
+            self.bus.publish(Message("control", candidate.execution_id, settled.revision, "", settled.status))
+            self._take_up(taken)
+            if settled.ready:
+                self._wake.set()
 
     def _stop_requests(self, tx: Transaction) -> list[str]:
         if not self.held:

@@ -60,6 +60,10 @@ MARK_RUNNING: Final = """
 UPDATE executions SET status = 'running', started_at = COALESCE(started_at, :now), revision = revision + 1
 WHERE id = :execution AND status IN ('pending', 'waiting')"""
 
+ADOPT_DEFINITION: Final = """
+UPDATE executions SET definition_hash = :hash, bodies = :bodies, revision = revision + 1
+WHERE id = :execution AND definition_hash = :before"""
+
 REOPEN_EXECUTION: Final = """
 UPDATE executions SET status = :status, control = 0, revision = revision + 1, completed_at = NULL, error = NULL,
     output = NULL, context = NULL, cancel_mode = NULL, reason = NULL, crashes = 0, deadline_at = :deadline

@@ -45,6 +45,9 @@ class ExecutionRow(SQLModel, table=True):
         Index("ux_executions_key", "workflow", "idempotency_key", unique=True),
         Index("ix_executions_parent", "parent_id"),
         Index(
+            "ix_executions_blocked", "id", sqlite_where=text("control >= 4"), postgresql_where=text("control >= 4")
+        ),
+        Index(
             "ix_executions_deadline",
             "deadline_at",
             sqlite_where=text("deadline_at IS NOT NULL AND completed_at IS NULL"),

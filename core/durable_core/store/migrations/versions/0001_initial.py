@@ -80,6 +80,7 @@ def upgrade() -> None:
         sa.Column("deadline_at", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("id"),
     )
+    op.create_index("ix_executions_blocked", "executions", ["id"], **_where("control >= 4"))
     op.create_index("ix_executions_created", "executions", ["created_at", "id"])
     op.create_index(
         "ix_executions_deadline",
