@@ -42,6 +42,8 @@ POINTS: Final = (
     "after_join",
     "inside_retry",
     "after_retry",
+    "inside_wait",
+    "after_wait",
     "inside_settle",
     "after_settle",
     # a handler, its record before COMMIT, and after it
@@ -49,10 +51,13 @@ POINTS: Final = (
     "after_compensation",
     "inside_compensation",
     "compensation_recorded",
-    # cancel, pause, resume, retry
+    # cancel, pause, resume, retry; events and answers
     "before_control",
     "inside_control",
     "after_control",
+    "before_signal",
+    "inside_signal",
+    "after_signal",
     "before_takeover",
     "inside_takeover",
     "after_takeover",

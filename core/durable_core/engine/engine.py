@@ -362,7 +362,7 @@ class Engine:
         seconds = None if keep_for is None else to_seconds(keep_for, "keep_for")
         encoded = encode(payload, "payload")
         addressed = None if execution_id is None else _id(execution_id)
-        sent: events.Sent = self.committer.run(
+        sent: events.Sent = self._signal(
             lambda tx: events.send(tx, name, encoded, execution_id=addressed, event_id=id, keep_for=seconds)
         )
         self._woken(sent.executions)
@@ -374,11 +374,22 @@ class Engine:
         """Answer an open question; InputValidationError with all faults at once leaves it open (W-7)."""
         self._must_be_open()
         execution_id = _id(id)
-        accepted = self.committer.run(
+        accepted = self._signal(
             lambda tx: inputs.answer(tx, execution_id, name, value, by=by, through=through or "api")
         )
         self._woken((execution_id,))
         return decode(accepted)
+
+    def _signal(self, action: Callable[[Any], Any]) -> Any:
+        def write(tx: Any) -> Any:
+            result = action(tx)
+            failpoint("inside_signal")
+            return result
+
+        failpoint("before_signal")
+        result = self.committer.run(write)
+        failpoint("after_signal")
+        return result
 
     def _woken(self, executions: Sequence[str]) -> None:
         if executions:
