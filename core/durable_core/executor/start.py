@@ -13,12 +13,13 @@ from durable_core.definition.interpreter import apply
 from durable_core.definition.model import Definition
 from durable_core.definition.nodes import WorkNode
 from durable_core.definition.state import ROOT, Token
-from durable_core.errors import ExecutionExistsError, LimitError
+from durable_core.errors import ExecutionExistsError
+from durable_core.executor.claim import byte_size
 from durable_core.executor.definitions import Definitions
 from durable_core.executor.settlement import Holder, Settlement
 from durable_core.failpoints import failpoint
 from durable_core.ids import iteration_key
-from durable_core.limits import LIMITS
+from durable_core.limits import LIMITS, check_limit
 from durable_core.store import statements as sql
 from durable_core.store.commit import Unit
 from durable_core.store.transaction import Transaction
@@ -83,13 +84,12 @@ def begin(tx: Transaction, beginning: Beginning, definitions: Definitions, holde
     now = tx.now()
     definitions.remember(tx, definition)
     context = dump_tree(beginning.input)
-    if len(context) > LIMITS.input_bytes:
-        raise LimitError(
-            f"The input of {definition.name!r} has {len(context)} bytes; {LIMITS.input_bytes} are allowed.",
-            limit=LIMITS.input_bytes,
-            actual=len(context),
-            hint="Pass a reference (a path, a key) instead of the data.",
-        )
+    check_limit(
+        byte_size(context),
+        LIMITS.input_bytes,
+        f"The input of {definition.name!r}",
+        hint="Pass a reference (a path, a key) instead of the data.",
+    )
     queue = beginning.queue or definition.queue
     priority = definition.priority if beginning.priority is None else beginning.priority
     due = beginning.at if beginning.at is not None and beginning.at > now else None

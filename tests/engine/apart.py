@@ -1,0 +1,62 @@
+"""Bodies that run in a process of their own: they are found by module and name, so they stand in a file."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from durable_core.dsl import Retry, step
+from durable_core.errors import NonRetryableError
+
+
+@step(isolation="process")
+def answer(ctx: Any, n: int) -> dict[str, Any]:
+    print("printed inside", file=sys.stdout)
+    ctx["pid"] = os.getpid()
+    ctx.append("trace", ctx.attempt)
+    return {"n": n + 1, "step": ctx.step, "input": ctx.input["n"]}
+
+
+@step(isolation="process")
+async def answer_async(n: int) -> int:
+    return n + 2
+
+
+@step(isolation="process")
+def of_item(ctx: Any, item: int, index: int) -> int:
+    return item * 10 + index
+
+
+@step(isolation="process", retry=Retry(max_attempts=2, base=0.0, retry_on=(LookupError,)))
+def raises(ctx: Any) -> None:
+    raise {"key": KeyError("gone"), "value": ValueError("bad"), "never": NonRetryableError("never")}[ctx["what"]]
+
+
+@step(isolation="process", timeout=0.7, retry=Retry(max_attempts=1))
+def sleeps(ctx: Any) -> None:
+    Path(ctx["file"]).write_text(str(os.getpid()))
+    time.sleep(60)
+
+
+@step(isolation="process")
+def sleeps_long(ctx: Any) -> None:
+    Path(ctx["file"]).write_text(str(os.getpid()))
+    time.sleep(60)
+
+
+@step(isolation="process")
+def dies(ctx: Any) -> None:
+    os._exit(7)
+
+
+@step(isolation="process")
+def cannot_be_stored(ctx: Any) -> object:
+    return object()
+
+
+@step(isolation="process")
+def large(ctx: Any) -> str:
+    return "x" * 2_000_000

@@ -1,0 +1,125 @@
+"""`isolation="process"`: bodies in a process of their own, which can be killed."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from durable_core.dsl import foreach, step, workflow
+from durable_core.engine.engine import Engine
+from tests.engine import apart
+from tests.engine.runs import attempts, end_of, until
+
+
+@pytest.fixture
+def store_url(sqlite_url: str) -> str:
+    """What happens in the other process has nothing to do with the store: one will do."""
+    return sqlite_url
+
+
+def flow(*nodes: Any) -> Any:
+    @workflow(name="flow")
+    def flow() -> Any:
+        return list(nodes)
+
+    return flow
+
+
+def gone(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    return Path(f"/proc/{pid}/stat").read_text().split(")")[-1].split()[0] == "Z"
+
+
+def test_the_result_and_the_changes_come_back(engine: Engine) -> None:
+    """The body runs in a fresh interpreter; values travel as JSON; what it prints cannot garble the answer."""
+    run = end_of(engine, flow(apart.answer), {"n": 1})
+    assert run.status == "completed", run.error
+    assert run.output == {"n": 2, "step": "answer", "input": 1}
+    assert run.context["pid"] != os.getpid()
+    assert run.context["trace"] == [1]
+
+
+def test_asynchronous_bodies_and_items_work_there_too(engine: Engine) -> None:
+    """def and async def; item and index are bound by name."""
+    each = foreach(apart.of_item, items=lambda ctx: [5, 6], concurrency=2)
+    run = end_of(engine, flow(apart.answer_async, each), {"n": 1})
+    assert run.status == "completed", run.error
+    assert run.context["answer_async"] == 3
+    assert run.output == [50, 61]
+
+
+@pytest.mark.parametrize(("what", "kind", "tries"), [("key", "KeyError", 2), ("value", "ValueError", 1)])
+def test_errors_keep_their_type_and_are_retried_by_it(engine: Engine, what: str, kind: str, tries: int) -> None:
+    """`retry_on` holds across the process; the recorded failure is that of the body."""
+    run = end_of(engine, flow(apart.raises), {"what": what})
+    assert run.status == "failed"
+    assert run.error is not None
+    assert run.error["type"] == kind
+    assert "raises" in run.error["traceback"]
+    assert len(attempts(run, "raises")) == tries
+
+
+def test_an_error_that_is_never_retried_stays_one(engine: Engine) -> None:
+    """`NonRetryableError` fails at once."""
+    run = end_of(engine, flow(apart.raises), {"what": "never"})
+    assert run.error is not None
+    assert run.error["type"] == "NonRetryableError"
+    assert len(attempts(run, "raises")) == 1
+
+
+def test_a_timeout_kills_the_process(engine: Engine, tmp_path: Path) -> None:
+    """S-8: `isolation="process"` can be killed, and is."""
+    file = tmp_path / "pid"
+    run = end_of(engine, flow(apart.sleeps), {"file": str(file)})
+    assert run.error is not None
+    assert run.error["type"] == "StepTimeoutError"
+    if file.exists():
+        until(lambda: gone(int(file.read_text())), "the end of the process")
+
+
+@pytest.mark.parametrize("mode", ["graceful", "terminate"])
+def test_cancel_kills_the_process(engine: Engine, tmp_path: Path, mode: Any) -> None:
+    """T-5, T-6: interruptible bodies are cancelled."""
+    file = tmp_path / "pid"
+    run = engine.start(flow(apart.sleeps_long), {"file": str(file)})
+    until(lambda: file.exists() and file.read_text(), "the body")
+    engine.cancel(run, mode=mode)
+    assert run.wait(15).status == "cancelled"
+    until(lambda: gone(int(file.read_text())), "the end of the process")
+
+
+def test_a_process_that_dies_is_a_readable_failure(engine: Engine) -> None:
+    """S-9: no answer is a failure that says so."""
+    run = end_of(engine, flow(apart.dies))
+    assert run.status == "failed"
+    assert run.error is not None
+    assert "7" in run.error["message"]
+
+
+@pytest.mark.parametrize(
+    ("body", "kind"), [(apart.cannot_be_stored, "SerializationError"), (apart.large, "LimitError")]
+)
+def test_what_cannot_be_stored_is_refused_there_too(engine: Engine, body: Any, kind: str) -> None:
+    """S-9, D-6: the same limits, the same errors."""
+    run = end_of(engine, flow(body))
+    assert run.status == "failed"
+    assert run.error is not None
+    assert run.error["type"] == kind
+
+
+def test_functions_that_cannot_be_found_are_refused_at_definition() -> None:
+    """Local functions are a DefinitionError."""
+    from durable_core.errors import DefinitionError
+
+    with pytest.raises(DefinitionError):
+
+        @step(isolation="process")
+        def local(ctx: Any) -> None: ...
+
+        flow(local)
