@@ -72,7 +72,8 @@ def emit_json(document: Any, *, line: bool = False) -> None:
 
 def emit(text: str = "") -> None:
     """One line of text that is safe already."""
-    print(text, flush=not sys.stdout.isatty())
+    sys.stdout.write(f"{text}\n")  # in one piece: steps of this process print between two writes
+    sys.stdout.flush()
 
 
 def complain(text: str) -> None:
