@@ -14,10 +14,11 @@ from durable_core.bus.messages import Message
 from durable_core.capture import CaptureOptions
 from durable_core.clock import SYSTEM_CLOCK, Clock, to_us
 from durable_core.codec import decode, encode
+from durable_core.definition.diff import DefinitionDiff
 from durable_core.dsl.registry import registry
 from durable_core.dsl.workflow import Workflow
 from durable_core.durations import to_seconds
-from durable_core.engine import reading
+from durable_core.engine import reading, versions
 from durable_core.engine.cleanup import cleanup
 from durable_core.engine.doctor import Check, doctor
 from durable_core.engine.execution import Execution
@@ -257,6 +258,13 @@ class Engine:
     ) -> list[Entry]:
         """Every open question to people, longest waiting first; `after` is the `id` of the last one before."""
         return reading.pending_inputs(self, None, workflow, type, older_than, limit, after)
+
+    def definition_diff(self, id: str | Execution) -> DefinitionDiff:
+        """How the registered workflow differs from the version the execution is pinned to, seen from where it stands.
+
+        `kind` is identical, bodies, ahead, behind or incompatible (T-7).
+        """
+        return versions.definition_diff(self, _id(id))
 
     def get_step_logs(self, id: str | Execution, step: str) -> list[Entry]:
         """The captured lines of one step, given by name, id or path."""

@@ -1,0 +1,18 @@
+"""How the code of this process compares with what executions are pinned to."""
+
+from __future__ import annotations
+
+from durable_core.definition.diff import DefinitionDiff
+from durable_core.engine.surface import Surface
+from durable_core.query import executions as queries
+from durable_core.query.fitness import compare
+
+
+def definition_diff(engine: Surface, execution_id: str) -> DefinitionDiff:
+    """The difference between an execution's version and the registered one; WorkflowNotFoundError without the latter."""
+    with engine.database.read() as tx:
+        record = queries.find(tx, execution_id)
+        pinned = engine.definitions.stored(tx, record.definition_hash)
+        row = tx.fetch_one("SELECT bodies FROM executions WHERE id = :id", {"id": execution_id})
+        found, _ = compare(tx, execution_id, record.workflow, pinned, None if row is None else row[0])
+        return found
