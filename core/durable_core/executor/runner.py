@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,6 +63,8 @@ class Runner:
         self.slots = Slots(self.work, threads)
         self.loop = LoopThread()
         self._finished: list[Unit] = []
+        self.closed = False
+        """The leases are being handed back: what bodies still come to is thrown away, and happens again elsewhere."""
 
     # --- entry -----------------------------------------------------------------------------------------------------
 
@@ -93,7 +95,7 @@ class Runner:
                 self.dispatch(current)
                 return
             unit = self._step(current)
-            if unit is None:
+            if unit is None or self.closed:
                 return
             current = self._record(unit)
 
@@ -153,6 +155,8 @@ class Runner:
         except Exception as error:
             log.exception("execution %s: internal error", claim.execution_id)
             unit = self._unit(_broken(claim, error))
+        if self.closed:
+            return
         unit.then = self.recorded
         first = not self._finished
         self._finished.extend(with_lines(unit))
@@ -278,7 +282,13 @@ class Runner:
         if kind == "ended" or self.around.bus.listens(execution_id):
             self.around.bus.publish(Message(kind, execution_id, revision, status=status))
 
-    def close(self) -> None:
+    def close(self, held: Iterable[Claim]) -> None:
+        """Begin nothing and record nothing more; the bodies of `held` that can be interrupted are."""
+        self.closed = True
+        for claim in held:
+            interrupt = claim.interrupt
+            if interrupt is not None:
+                interrupt()
         self.slots.close()
         self.loop.close()
 

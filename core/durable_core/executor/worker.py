@@ -171,7 +171,7 @@ class Worker:
         deadline = time.monotonic() + grace
         while self.held and time.monotonic() < deadline:
             time.sleep(0.005)
-        self.runner.close()
+        self.runner.close(list(self.held.values()))
         self._stop_heart.set()
         for thread in self._threads:
             if thread is not threading.current_thread():
