@@ -23,6 +23,7 @@ from durable_core.engine.cleanup import cleanup
 from durable_core.engine.doctor import Check, doctor
 from durable_core.engine.execution import Execution
 from durable_core.engine.queues import Queues
+from durable_core.engine.schedules import Schedules
 from durable_core.engine.verify import Finding, verify
 from durable_core.engine.waiters import Waiters
 from durable_core.errors import ExecutionFailed, InvalidStateError
@@ -37,6 +38,8 @@ from durable_core.failpoints import failpoint
 from durable_core.ids import check_id, new_execution_id
 from durable_core.query import executions as queries
 from durable_core.query.entry import Entry
+from durable_core.scheduler.loop import Scheduler
+from durable_core.scheduler.ticks import Fired
 from durable_core.store.commit import Committer
 from durable_core.store.database import open_database
 from durable_core.wait import events, inputs
@@ -69,6 +72,7 @@ class Engine:
         self.waiters = Waiters(self.bus)
         self._waits = Waits(self.committer, clock, self.definitions, self._cancel_child)
         self._capture = Capture(self.committer, capture)
+        self.scheduler = Scheduler(self.committer, self.definitions, clock, on_fired=self._fired)
         self._own_worker = worker
         seconds = lease.total_seconds() if isinstance(lease, timedelta) else float(lease)
         self._options = WorkerOptions(queues=dict(queues or DEFAULT_QUEUES), lease=seconds, name=name)
@@ -93,6 +97,7 @@ class Engine:
                 return
             self._closed = True
             workers, self._workers = self._workers, []
+        self.scheduler.close()
         for worker in workers:
             worker.close(grace)
         self.waiters.close()
@@ -114,6 +119,7 @@ class Engine:
         worker = Worker(self.committer, self.definitions, self.clock, self.bus, self._waits, self._capture, options)
         worker.start()
         self._workers.append(worker)
+        self.scheduler.start()
         return worker
 
     def _ensure_worker(self) -> Worker | None:
@@ -288,6 +294,11 @@ class Engine:
         return Queues(self)
 
     @property
+    def schedules(self) -> Schedules:
+        """The schedules of this store: `list`, `create`, `update`, `enable`, `disable`, `trigger_now`, `delete` ..."""
+        return Schedules(self)
+
+    @property
     def workers(self) -> Sequence[Worker]:
         """The workers that this engine runs in this process."""
         return tuple(self._workers)
@@ -311,6 +322,21 @@ class Engine:
     def wake_workers(self) -> None:
         """There may be work for this engine's workers."""
         for worker in self._workers:
+            worker.wake()
+
+    def wake_scheduler(self) -> None:
+        """A schedule changed: this process ticks from now on, unless it is only a client."""
+        self._must_be_open()
+        self._ensure_worker()
+        self.scheduler.wake()
+
+    def _fired(self, fired: Fired) -> None:
+        for execution_id, _ in fired.started:
+            if self.bus.listens(execution_id):
+                self.bus.publish(Message("started", execution_id))
+        for worker in self._workers:
+            for token_id in fired.interrupts:
+                worker.interrupt(token_id)
             worker.wake()
 
     # --- acting ----------------------------------------------------------------------------------------------------

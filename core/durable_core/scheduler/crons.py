@@ -65,6 +65,10 @@ class Cron:
         """The next `count` ticks after a time."""
         return list(islice(self.after(at_us), count))
 
+    def local(self, at_us: int) -> datetime:
+        """A time as a clock in the zone shows it."""
+        return from_us(at_us).astimezone(self._zone)
+
     def between(self, after_us: int, until_us: int) -> Iterator[int]:
         """The ticks after one time, up to and including another."""
         for tick in self.after(after_us):
@@ -132,8 +136,8 @@ class Cron:
             # One second back: the moment of the change may be a tick itself, by the new time.
             start = change - _SECOND
             offset = self._offset(change)
-            wall = next(self._walls((start + offset).replace(tzinfo=None)), None)
-            if wall is not None and (wall - offset).replace(tzinfo=UTC) == change:
+            first = next(self._walls((start + offset).replace(tzinfo=None)), None)
+            if first is not None and (first - offset).replace(tzinfo=UTC) == change:
                 yield change
             start = change
 
