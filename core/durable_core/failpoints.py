@@ -79,7 +79,8 @@ def _arm(text: str) -> dict[str, tuple[str, int]]:
         action, _, count = action.partition("@")
         if name not in POINTS or action.partition(":")[0] not in ("kill", "raise", "sleep", "stop"):
             raise DefinitionError(
-                f"{ENVIRONMENT}: {part!r} is no failpoint.", hint=f"Use name=action[@n] with one of {', '.join(POINTS)}."
+                f"{ENVIRONMENT}: {part!r} is no failpoint.",
+                hint=f"Use name=action[@n] with one of {', '.join(POINTS)}.",
             )
         armed[name] = (action, int(count or 1))
     return armed

@@ -116,7 +116,8 @@ def test_help_loads_nothing_heavy() -> None:
     )
     loaded = {line.rpartition("|")[2].strip().partition(".")[0] for line in shown.stderr.splitlines()}
     assert "durable_studio" in loaded
-    assert not loaded & {"sqlmodel", "sqlalchemy", "textual", "ipywidgets", "networkx", "pydantic", "alembic", "psycopg"}
+    heavy = {"sqlmodel", "sqlalchemy", "textual", "ipywidgets", "networkx", "pydantic", "alembic", "psycopg"}
+    assert not loaded & heavy
 
 
 def test_a_stream_follows_another_process(command: Command, begin: Begin, flows: Path) -> None:

@@ -59,7 +59,10 @@ def run(order: Order) -> None:
     engine = Engine(order.url, worker=order.works, queues=order.queues, lease=order.lease, name=order.name)
     if order.works:
         engine.start_worker()
-    runs = [engine.start(workflow_of(shape), input_of(shape), id=id, idempotency_key=id) for id, shape in order.executions.items()]
+    runs = [
+        engine.start(workflow_of(shape), input_of(shape), id=id, idempotency_key=id)
+        for id, shape in order.executions.items()
+    ]
     steered = [run for run in runs if order.executions[run.id] in STEERING]
     others = [run for run in runs if order.executions[run.id] not in STEERING]
     deadline = time.monotonic() + order.patience

@@ -1,7 +1,7 @@
 """Starts processes under test quickly: one process imports everything, the others are forked from it.
 
-An interpreter with the engine takes 0.5 s to start; a fork of one takes 0.01 s, and has no threads, connections or locks
-of its parent's, which has none.
+An interpreter with the engine takes 0.5 s to start; a fork of one takes 0.01 s, and has no threads, connections or
+locks of its parent's, which has none.
 """
 
 from __future__ import annotations

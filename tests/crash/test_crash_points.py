@@ -1,6 +1,6 @@
-"""Every named point around a commit, on every shape of workflow, on both databases: killed there, started again, checked.
+"""Every named point around a commit, on every shape, on both databases: killed there, started again, checked.
 
-One process runs all shapes at once and dies at the n-th passing of the point; a second one, beside a worker that is left
+One process runs all shapes at once and dies at the n-th passing of the point; a second, beside a worker that is left
 alone, dies at a later passing; a third goes on to the end. Chains with other counts run at the same time.
 """
 

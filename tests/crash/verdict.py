@@ -17,7 +17,7 @@ BODIES = ("step", "decision")
 PASSES = {"pausing": 1}
 """Passes of a body that end in a wait, and so leave no row."""
 AWAKENING_US = 200_000
-"""A process frozen between the lease check and the first instruction may begin a body this long after it goes on (S-2)."""
+"""A process frozen between lease check and first instruction may begin a body this long after it goes on (S-2)."""
 
 
 @dataclass(slots=True)
@@ -76,7 +76,8 @@ def _endings(evidence: Evidence) -> Iterator[str]:
             yield f"{row['id']}: {row['status']} and has not ended"
         lost = {loss["worker"] for loss in evidence.losses[row["id"]]}
         counted = evidence.expected.get(row["id"]) != "retried"  # a retry begins to count anew
-        if counted and row["crashes"] < len(lost) or row["crashes"] > max(evidence.kills, len(evidence.losses[row["id"]])):
+        most = max(evidence.kills, len(evidence.losses[row["id"]]))
+        if (counted and row["crashes"] < len(lost)) or row["crashes"] > most:
             yield f"{row['id']}: {row['crashes']} crashes counted, {len(lost)} workers lost, {evidence.kills} killed"
         if row["control"]:
             yield f"{row['id']}: ended with control {row['control']}"
@@ -139,9 +140,7 @@ def _bodies(evidence: Evidence) -> Iterator[str]:
                 for line in begun[key]:
                     if line.at > row["completed_at"] and not _just_thawed(evidence, line):
                         yield f"{key}: a body began {(line.at - row['completed_at']) / 1e6:.3f} s after its completion"
-    lost = Counter(
-        (execution_id, loss["path"]) for execution_id, losses in evidence.losses.items() for loss in losses
-    )
+    lost = Counter((execution_id, loss["path"]) for execution_id, losses in evidence.losses.items() for loss in losses)
     for key, lines in begun.items():
         execution_id, path = key[1].split(":")[:2]
         reasons = recorded[key] + PASSES.get(path.rpartition("/")[2], 0) + lost[execution_id, path]
@@ -161,7 +160,8 @@ def _leftovers(evidence: Evidence) -> Iterator[str]:
     status = {row["id"]: row["status"] for row in evidence.tables.executions}
     for row in evidence.tables.tokens:
         if status.get(row["execution_id"]) != "failed" or row["status"] in ("ready", "running", "waiting", "retry"):
-            yield f"{row['id']}: a {row['status']} token is left of an execution that is {status.get(row['execution_id'])}"
+            state = status.get(row["execution_id"])
+            yield f"{row['id']}: a {row['status']} token is left of an execution that is {state}"
     for row in evidence.tables.waits:
         if row["status"] == "open":
             yield f"{row['execution_id']}: wait {row['name']} is still open"

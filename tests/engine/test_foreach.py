@@ -102,7 +102,7 @@ def test_items_of_nested_foreachs_have_their_names(engine: Engine) -> None:
 
 
 def test_items_do_not_see_one_another_and_their_changes_come_in_item_order(engine: Engine) -> None:
-    """T-1, X-3: items see the context as it was at the fork; appends and increments of all are applied in item order."""
+    """T-1, X-3: items see the context as it was at the fork; what all of them add is applied in item order."""
 
     @step
     def body(ctx: Any, item: int) -> int:

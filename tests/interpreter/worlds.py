@@ -91,7 +91,8 @@ class World:
                 case 0:
                     ops.append(["set", f"s{key}", seen % 100])
                 case 1:
-                    ops.append(["del", f"s{key}"])
+                    if f"s{key}" in context:
+                        ops.append(["del", f"s{key}"])
                 case 2:
                     ops.append(["set", f"d{key}", {"abc"[key]: seen % 7, "b": {"ef"[key % 2]: [seen % 3]}}])
                 case 3:

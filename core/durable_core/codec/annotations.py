@@ -17,7 +17,6 @@ __all__ = ["register_annotations"]
 log = logging.getLogger("durable_studio.codec")
 
 
-
 def register_annotations(fn: Callable[..., Any], names: Mapping[str, Any] | None = None) -> tuple[type, ...]:
     """Register every dataclass, model, named tuple and Enum in a function's annotations, and in their fields.
 

@@ -9,7 +9,7 @@ from durable_core.query.fitness import compare
 
 
 def definition_diff(engine: Surface, execution_id: str) -> DefinitionDiff:
-    """The difference between an execution's version and the registered one; WorkflowNotFoundError without the latter."""
+    """How an execution's version differs from the registered one; WorkflowNotFoundError without the latter."""
     with engine.database.read() as tx:
         record = queries.find(tx, execution_id)
         pinned = engine.definitions.stored(tx, record.definition_hash)

@@ -1,1 +1,1 @@
-"""From a claimed token to its recorded outcome: attempts run bodies and write nothing, records write and run nothing."""
+"""From a claimed token to its recorded outcome: attempts run and write nothing, records write and run nothing."""

@@ -1,7 +1,7 @@
 """Records that lock nothing: a plain move along a sequence, and the last step with the end of its execution.
 
-Each is fenced by its own statements. Many of them in one commit are written together: by one statement on PostgreSQL, by
-one call for each statement on SQLite.
+Each is fenced by its own statements. Many of them in one commit are written together: by one statement on PostgreSQL,
+by one call for each statement on SQLite.
 """
 
 from __future__ import annotations

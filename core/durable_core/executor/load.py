@@ -123,9 +123,7 @@ class Loader:
         base = {} if outer is None else outer.context
         node = definition.places[parent_token.path or ""].node
         each = isinstance(node, ForeachNode)
-        context = stored_context(
-            tx, row["execution_id"], parent["key"], parent["changes"], parent["changes_seq"], base
-        )
+        context = stored_context(tx, row["execution_id"], parent["key"], parent["changes"], parent["changes_seq"], base)
         fork = Fork(
             context=context,
             context_bytes=byte_size(dump_tree(context)),

@@ -50,9 +50,7 @@ def adopt(tx: Transaction, refused: Refused, definitions: Definitions) -> bool:
     ]
     if not any(place.token_id == refused.token_id and place.status == "running" for place in places):
         return False
-    found = adoptable(
-        tx, refused.execution_id, settlement.definition, workflow.definition, places, refused.token_id
-    )
+    found = adoptable(tx, refused.execution_id, settlement.definition, workflow.definition, places, refused.token_id)
     if found is None:
         return False
     definitions.remember(tx, workflow.definition)

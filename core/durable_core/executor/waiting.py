@@ -106,7 +106,8 @@ class WaitServices(BodyServices):
         row = at_place[0]
         if (row["kind"], row["name"], row["occurrence"]) != (kind, name, occurrence):
             self._drift = ReplayDriftError(
-                f"Step {self.node.path!r} asked for {kind} {name!r} where the record has {row['kind']} {row['name']!r}.",
+                f"Step {self.node.path!r} asked for {kind} {name!r} "
+                f"where the record has {row['kind']} {row['name']!r}.",
                 recorded=f"{row['kind']} {row['name']}",
                 requested=f"{kind} {name}",
                 hint="Bring the body back to the order of waits it began with, then `retry`; or fork the execution.",
@@ -306,7 +307,7 @@ class Waits:
             raise FencedError(f"Token {claim.token_id} was taken over by another worker.")
 
     def outcome(self, services: WaitServices, error: BaseException | None) -> Outcome | None:
-        """What a body's suspension, drift or swallowed suspension comes to; None when it has nothing to do with waits."""
+        """What a suspension, a drift or a swallowed suspension comes to; None when waits have no part in it."""
         drift = services.drift
         if drift is not None:
             return Drifted(describe_exception(drift))

@@ -28,8 +28,8 @@ WITH r AS (
         completed_at = CASE WHEN r.finish
             THEN CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint) ELSE x.completed_at END
     FROM r WHERE x.id = r.execution AND x.control = 0 AND x.status IN ('pending', 'running', 'waiting')
-        AND EXISTS (SELECT 1 FROM tokens k WHERE k.id = r.id AND k.fence = r.fence AND k.status = 'running' AND k.stop = 0
-            AND k.path = r.from_path AND k.iteration = r.from_iteration)
+        AND EXISTS (SELECT 1 FROM tokens k WHERE k.id = r.id AND k.fence = r.fence AND k.status = 'running'
+            AND k.stop = 0 AND k.path = r.from_path AND k.iteration = r.from_iteration)
     RETURNING r.id AS token_id, x.revision
 ), t AS (
     UPDATE tokens k SET path = r.path, iteration = r.iteration, mode = 'run', attempt = 1, pass_number = 1,

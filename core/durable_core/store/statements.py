@@ -52,8 +52,8 @@ UPDATE executions SET status = :status, control = :control, revision = revision 
 RETURNING revision"""
 
 SET_CONTROL: Final = """
-UPDATE executions SET status = :status, control = :control, cancel_mode = :cancel_mode, reason = :reason, error = :error,
-    revision = revision + 1
+UPDATE executions SET status = :status, control = :control, cancel_mode = :cancel_mode, reason = :reason,
+    error = :error, revision = revision + 1
 WHERE id = :execution"""
 
 MARK_RUNNING: Final = """
@@ -131,13 +131,15 @@ WHERE id = :id AND fence = :fence AND status = 'running' AND stop = 0 AND path =
 
 MOVE_TOKEN: Final = (
     """
-UPDATE tokens SET path = :path, iteration = :iteration, mode = 'run', attempt = 1, pass_number = 1, begun_at = :begun_at"""
+UPDATE tokens SET path = :path, iteration = :iteration, mode = 'run', attempt = 1, pass_number = 1,
+    begun_at = :begun_at"""
     + _HOLDS
 )
 
 MOVE_TOKEN_KEEPING_CHANGES: Final = (
     """
-UPDATE tokens SET path = :path, iteration = :iteration, mode = 'run', attempt = 1, pass_number = 1, begun_at = :begun_at,
+UPDATE tokens SET path = :path, iteration = :iteration, mode = 'run', attempt = 1, pass_number = 1,
+    begun_at = :begun_at,
     changes = :changes, changes_seq = :revision"""
     + _HOLDS
 )
@@ -178,7 +180,8 @@ UPDATE tokens SET lease_until = :lease_until WHERE worker_id = :worker AND statu
 HELD_TOKENS: Final = "SELECT id, fence FROM tokens WHERE worker_id = :worker AND status = 'running'"
 
 HELD_UNDER: Final = """
-SELECT t.execution_id, t.key, e.control, t.stop, e.definition_hash FROM tokens t JOIN executions e ON e.id = t.execution_id
+SELECT t.execution_id, t.key, e.control, t.stop, e.definition_hash
+FROM tokens t JOIN executions e ON e.id = t.execution_id
 WHERE t.id = :id AND t.fence = :fence AND t.status = 'running'"""
 
 RELEASE_TOKEN: Final = """

@@ -36,9 +36,7 @@ def row_of(values: tuple[Any, ...]) -> Row:
     return dict(zip(sql.WAIT_COLUMNS, values, strict=True))
 
 
-def register(
-    tx: Transaction, place: Place, spec: WaitSpec, *, payload: str | None = None
-) -> tuple[bool, int | None]:
+def register(tx: Transaction, place: Place, spec: WaitSpec, *, payload: str | None = None) -> tuple[bool, int | None]:
     """Write a wait; returns whether it is satisfied already, and when it is due otherwise.
 
     An event that was sent before (to the execution's inbox, or kept for all) satisfies it at once, and so does a
@@ -143,7 +141,7 @@ def _settle_group(tx: Transaction, head_id: str, kind: str, now: int) -> bool:
 
 
 def satisfy(tx: Transaction, row: Row, payload: str | None) -> bool:
-    """Give an open event wait (or member of a group) its payload, and wake whoever waits; False when it was too late."""
+    """Give an open event wait (or member of a group) its payload and wake its token; False when it was too late."""
     if not resolve(tx, row["id"], "satisfied", payload):
         return False
     done = True
