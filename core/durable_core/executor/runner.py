@@ -90,14 +90,17 @@ class Runner:
     def work(self, claim: Claim) -> None:
         """Go on with a claim in this thread as long as it is ours and has work for a thread."""
         current: Claim | None = claim
-        while current is not None:
-            if self._is_async(current):
-                self.dispatch(current)
-                return
-            unit = self._step(current)
-            if unit is None or self.closed:
-                return
-            current = self._record(unit)
+        try:
+            while current is not None:
+                if self._is_async(current):
+                    self.dispatch(current)
+                    return
+                unit = self._step(current)
+                if unit is None or self.closed:
+                    return
+                current = self._record(unit)
+        except Exception:
+            self._dropped(current or claim)
 
     def _step(self, claim: Claim) -> Unit | None:
         """Do what comes next for the claim, and say what is to be recorded."""
@@ -189,9 +192,19 @@ class Runner:
         return None
 
     def recorded(self, unit: Unit) -> None:
-        following = self._after(unit)
+        try:
+            following = self._after(unit)
+        except Exception:
+            assert isinstance(unit, PlanUnit | CompensateUnit)
+            self._dropped(unit.plan.claim)
+            return
         if following is not None:
             self.dispatch(following)
+
+    def _dropped(self, claim: Claim) -> None:
+        """Between two steps of ours something broke: let go, and the heartbeat gives back what nobody works on."""
+        log.exception("execution %s: %s was dropped", claim.execution_id, claim.token_id)
+        self.around.released(claim)
 
     def _after(self, unit: Unit) -> Claim | None:
         """What follows from a record, once it is durable (or has failed)."""

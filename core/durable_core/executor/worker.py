@@ -103,6 +103,7 @@ class Worker:
         self._unblocker = Unblocker(definitions)
         self.held: dict[str, Claim] = {}
         self.abandoned: dict[int, Claim] = {}
+        self._orphans: dict[str, int] = {}
         self._taken: dict[str, int] = dict.fromkeys(options.queues, 0)
         self._lock = threading.Lock()
         self._wake = threading.Event()
@@ -180,15 +181,7 @@ class Worker:
         failpoint("before_hand_back", self.id)
         try:
             for token_id, fence in left:
-                self.committer.run(
-                    partial(
-                        give_back,
-                        token_id=token_id,
-                        fence=fence,
-                        worker_id=self.id,
-                        definition_of=self.definitions.stored,
-                    )
-                )
+                self.committer.run(self._return(token_id, fence))
             self.committer.run(
                 lambda tx: tx.execute(sql.END_WORKER, {"worker": self.id, "status": "stopped", "now": tx.now()})
             )
@@ -433,6 +426,8 @@ class Worker:
         owned = self.committer.run(lambda tx: claims.renew(tx, self.id, self.lease_us))
         with self._lock:
             lost = [claim for claim in self.held.values() if owned.get(claim.token_id) != claim.fence]
+            orphans = {token: fence for token, fence in owned.items() if token not in self.held}
+        self._give_back(orphans)
         for claim in lost:
             if self._lost_for_good(claim):
                 log.warning("execution %s: lease of %s was lost", claim.execution_id, claim.token_id)
@@ -440,6 +435,23 @@ class Worker:
                 self._released(claim)
         self._lease_deadline = began + self.options.lease
         failpoint("after_heartbeat", self.id)
+
+    def _give_back(self, orphans: dict[str, int]) -> None:
+        """Tokens that are ours in the store, and that nobody here has worked on since the last heartbeat (E-3).
+
+        What was claimed a moment ago and is still being loaded is not in `held` either: the second look tells.
+        """
+        for token_id, fence in orphans.items():
+            if self._orphans.get(token_id) == fence:
+                log.warning("worker %s gives %s back: nobody works on it", self.id, token_id)
+                self.committer.run(self._return(token_id, fence))
+                self._wake.set()
+        self._orphans = orphans
+
+    def _return(self, token_id: str, fence: int) -> Callable[[Transaction], None]:
+        return partial(
+            give_back, token_id=token_id, fence=fence, worker_id=self.id, definition_of=self.definitions.stored
+        )
 
     def _lost_for_good(self, claim: Claim) -> bool:
         """Whether the token is no longer this claim's; it may just have moved on since the heartbeat was read."""

@@ -6,6 +6,7 @@ next commit takes all of it: no timer, no added delay.
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -15,6 +16,8 @@ from typing import Any, ClassVar
 from durable_core.errors import StoreError
 from durable_core.store.database import Database
 from durable_core.store.transaction import ContentionError, Transaction
+
+log = logging.getLogger("durable_studio.store")
 
 GROUP_LIMIT = 256
 """Units in one commit: bounds how long the others wait for it."""
@@ -150,12 +153,14 @@ class Committer:
                 break
         return taken
 
-    def _run_group(self, transaction: AbstractContextManager[Transaction], units: Sequence[Unit]) -> list[Unit]:
-        """One transaction for `units` and whatever waits by the time it is open; never raises."""
+    def _run_group(
+        self, transaction: AbstractContextManager[Transaction], units: Sequence[Unit], *, alone: bool = False
+    ) -> list[Unit]:
+        """One transaction for `units` and (unless `alone`) whatever waits by the time it is open; never raises."""
         group = list(units)
         try:
             with transaction as tx:
-                if self._pending:
+                if self._pending and not alone:
                     group += self._take()
                 self._write_all(tx, group)
         except Exception as error:
@@ -210,13 +215,16 @@ class Committer:
         """A shared commit failed: each unit gets its own, so that a faulty one leaves the others alone (S-1)."""
         for unit in group:
             unit.error = None
-            self._run_group(self.database.write(), [unit])
+            self._run_group(self.database.write(), [unit], alone=True)  # others would never be told
 
     def _tell(self, unit: Unit) -> None:
         if unit.finished is not None:
             unit.finished.set()
         if unit.then is not None:
-            unit.then(unit)
+            try:
+                unit.then(unit)
+            except Exception:  # the others of the group must be told, and this thread goes on
+                log.exception("what follows a commit failed")
 
     def _ensure_thread(self) -> None:
         with self._wake:
