@@ -14,6 +14,14 @@ from tests.services import PostgresServer, ServiceMissing, postgres_server
 NEVER_SKIPPED_IN_CI = ("service", "browser")
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """The plugin that installs with the package is there without an installation, too."""
+    if not config.pluginmanager.has_plugin("durable_studio"):
+        from durable_core.testing import plugin
+
+        config.pluginmanager.register(plugin, "durable_studio")
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """A test that asks for a service's fixture bears that service's mark, so `-m "not service"` leaves it out."""

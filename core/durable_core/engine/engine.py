@@ -122,6 +122,14 @@ class Engine:
         self.scheduler.start()
         return worker
 
+    def abandon_workers(self) -> list[Worker]:
+        """Let this engine's workers vanish as if their process were killed; the next one takes over what they held."""
+        with self._lock:
+            workers, self._workers = self._workers, []
+        for worker in workers:
+            worker.vanish()
+        return workers
+
     def _ensure_worker(self) -> Worker | None:
         if not self._own_worker or self._workers:
             return self._workers[0] if self._workers else None

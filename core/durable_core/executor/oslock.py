@@ -1,4 +1,4 @@
-"""The operating-system lock that a worker process holds while it lives: when it is killed, the kernel lets go at once."""
+"""The operating-system lock that a worker process holds while it lives: the kernel lets go when it is killed."""
 
 from __future__ import annotations
 
@@ -42,6 +42,10 @@ class ProcessLock:
         descriptor, self._descriptor = self._descriptor, -1
         if descriptor >= 0:
             os.close(descriptor)
+
+    def lose(self) -> None:
+        """Let go as the end of a killed process does: the file stays and tells that its holder is gone."""
+        self._close()
 
     def release(self) -> None:
         if self._descriptor >= 0 and os.getpid() == self._owner:

@@ -193,6 +193,21 @@ class Worker:
         if self._process_lock is not None:
             self._process_lock.release()
 
+    def vanish(self) -> None:
+        """End as a killed process does: nothing is handed back, and whoever sweeps next takes over what it held.
+
+        Bodies cannot be killed: one that still runs goes on in its thread, and what it comes to is thrown away.
+        """
+        with self._lock:
+            self._stopping = self.runner.closed = True
+            self.held.clear()
+        self._stop_heart.set()
+        self._wake.set()
+        self.timers.close()
+        HOOKS.release()
+        if self._process_lock is not None:
+            self._process_lock.lose()
+
     def __enter__(self) -> Self:
         return self
 

@@ -36,7 +36,7 @@ def open_database(
         # Here, not above: psycopg is an extra.
         from durable_core.store.postgres import open_postgres
 
-        database = open_postgres(target, busy_timeout=patience)
+        database = open_postgres(target, busy_timeout=patience, clock=clock)
     try:
         if create:
             schema.ensure(database)

@@ -8,6 +8,7 @@ from threading import get_ident
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Literal
 
+from durable_core.clock import SYSTEM_CLOCK, Clock
 from durable_core.errors import StoreError
 from durable_core.store import forks
 from durable_core.store.postgres_connection import PostgresConnection, connect_driver
@@ -30,12 +31,15 @@ _NOW: Final = "SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS BI
 class PostgresTransaction:
     """An open transaction on a connection of the pool; BEGIN is sent before its first statement."""
 
-    __slots__ = ("_begin", "_connection", "_depth", "_now", "_pool", "alone", "begun", "over", "wrote")
+    __slots__ = ("_begin", "_clock", "_connection", "_depth", "_now", "_pool", "alone", "begun", "over", "wrote")
 
     dialect: Dialect = "postgres"
 
-    def __init__(self, pool: PostgresPool, connection: PostgresConnection, begin: bytes) -> None:
+    def __init__(
+        self, pool: PostgresPool, connection: PostgresConnection, begin: bytes, clock: Clock | None = None
+    ) -> None:
         self._pool = pool
+        self._clock = clock
         self._connection = connection
         self._begin = begin
         self._now: int | None = None
@@ -85,9 +89,9 @@ class PostgresTransaction:
         return self._connection.run_many(statement(sql), rows)
 
     def now(self, *, refresh: bool = False) -> int:
-        """The server's clock, read once a transaction unless ``refresh`` (S-4)."""
+        """The server's clock (or a virtual one), read once a transaction unless ``refresh`` (S-4)."""
         if self._now is None or refresh:
-            now: int = self.fetch(_NOW)[0][0]
+            now: int = self.fetch(_NOW)[0][0] if self._clock is None else self._clock.now_us()
             self._now = now
         return self._now
 
@@ -166,7 +170,8 @@ class _Block:
     def __enter__(self) -> PostgresTransaction:
         pool, write = self._database.pool, self._write
         connection = self._connection or self._database.take(write=write)
-        tx = self._tx = PostgresTransaction(pool, connection, _BEGIN_WRITE if write else _BEGIN_READ)
+        begin = _BEGIN_WRITE if write else _BEGIN_READ
+        tx = self._tx = PostgresTransaction(pool, connection, begin, self._database.clock)
         return tx
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
@@ -208,10 +213,12 @@ class PostgresDatabase:
     dialect: Literal["postgres"] = "postgres"
     writers = WRITERS
 
-    def __init__(self, target: StoreUrl, busy_timeout: float) -> None:
+    def __init__(self, target: StoreUrl, busy_timeout: float, clock: Clock = SYSTEM_CLOCK) -> None:
         self.url = target.url
         self.safe_url = target.safe_url
         self.target = target
+        self.clock = None if clock is SYSTEM_CLOCK else clock
+        """A virtual clock takes the place of the server's; the machine's own never does."""
         self.pool = PostgresPool(target, busy_timeout)
         self.commits = 0
         self._count_lock = threading.Lock()
@@ -323,6 +330,6 @@ class PostgresDatabase:
         self._writing = set()
 
 
-def open_postgres(target: StoreUrl, *, busy_timeout: float) -> PostgresDatabase:
+def open_postgres(target: StoreUrl, *, busy_timeout: float, clock: Clock = SYSTEM_CLOCK) -> PostgresDatabase:
     """The store of a PostgreSQL URL; connects when it is first used."""
-    return PostgresDatabase(target, busy_timeout)
+    return PostgresDatabase(target, busy_timeout, clock)
