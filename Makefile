@@ -6,11 +6,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 ROOTS := core tui notebook_ext studio tests
 
-.PHONY: help demo test check format bench soak lowest clean
+.PHONY: help demo test crash check format bench soak lowest clean
 
 help:
 	@echo "make demo    run an example to its end, then kill one half-way and watch it go on"
 	@echo "make test    the whole suite, services included"
+	@echo "make crash   kill workers at every point around a commit, and check what became of their work"
 	@echo "make check   style, types, import contracts and the fast tests"
 	@echo "make format  rewrite the sources in the project's style"
 	@echo "make bench   measure against the raw store and against peers"
@@ -45,7 +46,11 @@ demo: $(VENV)/stamp-demo
 	@scripts/demo.sh $(BIN)/durable-studio
 
 test: $(VENV)/stamp-dev $(VENV)/stamp-system
-	$(BIN)/python -m pytest -ra
+	$(BIN)/python -m pytest -ra -m "not crash"
+
+# Kills workers at every named point, on every shape of workflow, on both databases: some minutes of its own.
+crash: $(VENV)/stamp-dev $(VENV)/stamp-system
+	$(BIN)/python -m pytest -ra -m crash
 
 check: $(VENV)/stamp-dev
 	$(BIN)/ruff check $(ROOTS)

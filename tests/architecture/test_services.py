@@ -41,7 +41,7 @@ def test_a_skipped_service_test_fails_in_ci_only(tmp_path: Path, ci: str, failed
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"],
         cwd=tmp_path,
-        env={**os.environ, "CI": ci},
+        env={**os.environ, "CI": ci, "PYTHONPATH": str(PROJECT / "core")},
         capture_output=True,
         text=True,
         check=False,
