@@ -19,6 +19,7 @@ from durable_core.dsl.registry import registry
 from durable_core.dsl.workflow import Workflow
 from durable_core.durations import to_seconds
 from durable_core.engine import reading, versions
+from durable_core.engine.changes import Changes
 from durable_core.engine.cleanup import cleanup
 from durable_core.engine.doctor import Check, doctor
 from durable_core.engine.execution import Execution
@@ -26,6 +27,7 @@ from durable_core.engine.queues import Queues
 from durable_core.engine.schedules import Schedules
 from durable_core.engine.verify import Finding, verify
 from durable_core.engine.waiters import Waiters
+from durable_core.engine.watching import DEFAULT_RATE, Watch
 from durable_core.errors import ExecutionFailed, InvalidStateError
 from durable_core.executor import control
 from durable_core.executor.captured import Capture
@@ -69,9 +71,12 @@ class Engine:
         self.committer = Committer(self.database)
         self.definitions = Definitions()
         self.bus = LocalBus()
+        self.changes = Changes(self.database)
+        if self.database.dialect == "postgres":  # SQLite tells other processes by itself
+            self.bus.subscribe(lambda message: self.changes.announce(message.execution_id))
         self.waiters = Waiters(self.bus)
         self._waits = Waits(self.committer, clock, self.definitions, self._cancel_child)
-        self._capture = Capture(self.committer, capture)
+        self._capture = Capture(self.committer, capture, self._wrote_lines)
         self.scheduler = Scheduler(self.committer, self.definitions, clock, on_fired=self._fired)
         self._own_worker = worker
         seconds = lease.total_seconds() if isinstance(lease, timedelta) else float(lease)
@@ -101,6 +106,7 @@ class Engine:
         for worker in workers:
             worker.close(grace)
         self.waiters.close()
+        self.changes.close()
         self.committer.close()
         self.database.close()
 
@@ -137,6 +143,15 @@ class Engine:
             if not self._workers and not self._closed:
                 self.start_worker()
         return self._workers[0] if self._workers else None
+
+    @property
+    def closed(self) -> bool:
+        """Whether `close` was called."""
+        return self._closed
+
+    def _wrote_lines(self, execution_id: str) -> None:
+        if self.bus.listens(execution_id):
+            self.bus.publish(Message("logs", execution_id))
 
     def _must_be_open(self) -> None:
         if self._closed:
@@ -287,6 +302,11 @@ class Engine:
     def graph(self, workflow: Workflow | str) -> Any:
         """The graph of a registered workflow, before anything runs."""
         return reading.workflow_graph(workflow)
+
+    def watch(self, id: str | Execution, rate: float = DEFAULT_RATE) -> Watch:
+        """Each new state of an execution until it has ended, at most `rate` a second: for `for` and for `async for`."""
+        self._must_be_open()
+        return Watch(self, _id(id), rate)
 
     def stats(self) -> dict[str, Any]:
         """How many executions there are by status and workflow, and what waits in each queue."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -14,6 +13,7 @@ from durable_core.dsl.registry import registry
 from durable_core.dsl.workflow import Workflow, set_graph_factory
 from durable_core.durations import to_seconds
 from durable_core.engine.surface import Surface
+from durable_core.engine.watching import follow_lines
 from durable_core.errors import InputValidationError, StoreError
 from durable_core.query import executions as queries
 from durable_core.query import inputs as questions
@@ -26,12 +26,10 @@ from durable_core.query.entry import Entry
 from durable_core.query.executions import FLAGS, ExecutionRecord, Filter
 from durable_core.query.history import history_of
 from durable_core.query.steps import current_names, find_node, open_steps, recorded_steps, steps_of
-from durable_core.status import TERMINAL, ExecutionStatus
+from durable_core.status import ExecutionStatus
 from durable_core.store.transaction import Transaction
 
 DEFAULT_PAGE = 50
-FOLLOW_SECONDS = 0.1
-"""How often a followed log looks for new lines (L-2 promises 200 ms)."""
 
 
 def _definition(engine: Surface, tx: Transaction, record: ExecutionRecord) -> Definition | None:
@@ -202,20 +200,11 @@ def follow_logs(
     engine: Surface, execution_id: str, step: str | None = None, level: str | None = None
 ) -> Iterator[Entry]:
     """The captured lines as they come, until the execution has ended."""
-    after = 0
     with engine.database.read() as tx:
         path = _path(engine, tx, execution_id, step)
-    while True:
-        with engine.database.read() as tx:
-            # the status first: lines of its last step are stored before it ends
-            ended = ExecutionStatus(queries.find(tx, execution_id).status) in TERMINAL
-            found = lines.lines_of(tx, execution_id, path=path, level=level, after=after)
-        for line in found:
-            after = line["id"]
-            yield line
-        if ended:
-            return
-        time.sleep(FOLLOW_SECONDS)
+    if level is not None:
+        lines.check_level(level)
+    return follow_lines(engine, execution_id, path, level)
 
 
 def _path(engine: Surface, tx: Transaction, execution_id: str, step: str | None) -> str | None:

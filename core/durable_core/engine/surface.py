@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from durable_core.bus.local import LocalBus
 from durable_core.clock import Clock
+from durable_core.engine.changes import Changes
 from durable_core.executor.definitions import Definitions
 from durable_core.executor.worker import Worker
 from durable_core.store.commit import Committer
@@ -26,6 +28,15 @@ class Surface(Protocol):
 
     @property
     def definitions(self) -> Definitions: ...
+
+    @property
+    def bus(self) -> LocalBus: ...
+
+    @property
+    def changes(self) -> Changes: ...
+
+    @property
+    def closed(self) -> bool: ...
 
     @property
     def workers(self) -> Sequence[Worker]: ...

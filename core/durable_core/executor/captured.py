@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 from durable_core.capture import AttemptIdentity, CaptureOptions, CaptureScope, LogLine
@@ -56,22 +56,28 @@ def line_row(line: LogLine) -> dict[str, object]:
 class ClaimSink:
     """Where the lines of one claim go while its body still runs."""
 
-    __slots__ = ("claim", "committer")
+    __slots__ = ("claim", "committer", "wrote")
 
-    def __init__(self, committer: Committer, claim: Claim) -> None:
+    def __init__(self, committer: Committer, claim: Claim, wrote: Callable[[str], None]) -> None:
         self.committer = committer
         self.claim = claim
+        self.wrote = wrote
 
     def write(self, batch: list[LogLine], /) -> None:
-        self.committer.commit(LinesUnit(self.claim, batch))
+        if self.committer.commit(LinesUnit(self.claim, batch)):
+            self.wrote(self.claim.execution_id)
 
 
 class Capture:
     """Opens a capture scope for each pass of a body, and for each function of the context."""
 
-    def __init__(self, committer: Committer, options: CaptureOptions) -> None:
+    def __init__(
+        self, committer: Committer, options: CaptureOptions, wrote: Callable[[str], None] = lambda _: None
+    ) -> None:
         self.committer = committer
         self.options = options
+        self.wrote = wrote
+        """Told of the execution after lines of it were stored while its body still runs."""
         self._by_level: dict[str, CaptureOptions] = {}
 
     def scope(self, claim: Claim, node: Node, token: Token) -> CaptureScope:
@@ -88,7 +94,7 @@ class Capture:
             pass_number=claim.pass_number,
             workflow=claim.definition.name,
         )
-        return CaptureScope(identity, ClaimSink(self.committer, claim), options)
+        return CaptureScope(identity, ClaimSink(self.committer, claim, self.wrote), options)
 
     def _options_for(self, level: str) -> CaptureOptions:
         found = self._by_level.get(level)

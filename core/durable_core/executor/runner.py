@@ -24,6 +24,7 @@ from durable_core.executor.plan import Plan
 from durable_core.executor.record import FinishUnit, MoveUnit, PlanUnit, SettleUnit, kind_of, unit_for
 from durable_core.executor.settlement import Holder, Settled
 from durable_core.executor.slots import Slots
+from durable_core.executor.telling import moved_message
 from durable_core.failpoints import failpoint
 from durable_core.failure import describe_exception
 from durable_core.status import TokenStatus
@@ -218,12 +219,13 @@ class Runner:
                 claim.revision = unit.revision
                 if claim.rows_since >= CHANGES_INTERVAL:
                     claim.rows_since = claim.bytes_since = 0
-                self._tell_step(unit.plan)
+                if self.around.bus.listens(claim.execution_id):
+                    self.around.bus.publish(moved_message(unit.plan, unit.revision))
                 return claim
             case FinishUnit() if unit.result:
                 self._tell_step(unit.plan)
                 self.around.released(claim)
-                self._tell("ended", claim.execution_id, status="completed")
+                self._tell("ended", claim.execution_id, unit.revision, "completed")
                 return None
             case MoveUnit() | FinishUnit():
                 # fenced, stopping or paused: the locked path finds out which
@@ -312,6 +314,8 @@ def with_lines(unit: Any) -> tuple[Unit, ...]:
     if not claim.lines:
         return (unit,)
     lines, claim.lines = claim.lines, []
+    if isinstance(unit, PlanUnit):
+        unit.plan.logs = lines
     return (LinesUnit(claim, lines), unit)
 
 

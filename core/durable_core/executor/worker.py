@@ -423,6 +423,9 @@ class Worker:
         failpoint("after_claim", self.id)
         self.committer.run(lambda tx: claims.mark_running(tx, begun))
         failpoint("after_mark", self.id)
+        for execution_id in begun:
+            if self.bus.listens(execution_id):
+                self.bus.publish(Message("tokens", execution_id))
         self._full = True  # more may wait than was free: look again when a slot is
         self._take_up(taken)
         return len(taken)
