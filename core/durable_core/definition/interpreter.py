@@ -12,7 +12,7 @@ A state may be a part of the whole: an event on a token reads that token alone; 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from durable_core.definition.events import (
@@ -347,11 +347,11 @@ def _stop(definition: Definition, state: State, event: StopRequested) -> Transit
     return Transition(changed, tuple(commands))
 
 
-def revive(definition: Definition, state: State, key: str = ROOT) -> Transition:
+def revive(definition: Definition, state: State, key: str = ROOT, first: Collection[str] = ()) -> Transition:
     """Let a stopped token and what is below it go on: what is done stays done, the rest is ready again.
 
-    `state` holds the token and every token below it. No more branches are open at once than the concurrency allows: the
-    others follow as those end.
+    `state` holds the token and every token below it. No more branches are open at once than the concurrency allows,
+    those in `first` before the others, which follow as they end.
     """
     below: dict[str, list[Token]] = {}
     for token in state.values():
@@ -361,7 +361,7 @@ def revive(definition: Definition, state: State, key: str = ROOT) -> Transition:
     commands: list[Command] = []
     pending = [key]
     while pending:
-        transition = _revived(definition, state[pending.pop()], below)
+        transition = _revived(definition, state[pending.pop()], below, first)
         changed.update(transition.changed)
         for command in transition.commands:
             if isinstance(command, Reawaken):
@@ -371,12 +371,15 @@ def revive(definition: Definition, state: State, key: str = ROOT) -> Transition:
     return Transition(changed, tuple(commands))
 
 
-def _revived(definition: Definition, token: Token, below: Mapping[str, list[Token]]) -> Transition:
+def _revived(
+    definition: Definition, token: Token, below: Mapping[str, list[Token]], first: Collection[str]
+) -> Transition:
     fresh = token._replace(status=TokenStatus.READY, mode="run", stop=False, error=None)
     node = None if token.path is None else definition.places[token.path].node
     if token.frame is not None:
         assert node is not None
-        again = tuple(sorted(child.branch for child in below.get(token.key, ())))
+        order = sorted(below.get(token.key, ()), key=lambda child: (child.key not in first, child.branch))
+        again = tuple(child.branch for child in order)
         frame = token.frame._replace(open=0, failures=0, stopping=False, again=again)
         return _spawn(definition, fresh._replace(status=TokenStatus.JOINING, frame=frame), node, ())
     if isinstance(node, ParallelNode):

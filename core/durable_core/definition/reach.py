@@ -17,7 +17,7 @@ from durable_core.definition.nodes import (
     child_sequences,
 )
 
-__all__ = ["ahead_of", "following", "functions_of", "joins_at"]
+__all__ = ["ahead_of", "following", "forks_around", "functions_of", "joins_at"]
 
 
 def ahead_of(definition: Definition, path: str, *, joined: bool = False) -> Iterator[Node]:
@@ -107,3 +107,21 @@ def functions_of(node: Node) -> tuple[str, ...]:
     if getattr(node, "schema", None) is not None:
         roles.append("schema")
     return tuple(binding_key(node.path, role) for role in roles)
+
+
+def forks_around(
+    definition: Definition, path: str, iterations: tuple[int, ...]
+) -> list[tuple[ParallelNode | ForeachNode, tuple[int, ...], int]]:
+    """The parallels and foreachs around a node, outermost first, each with its iterations and the branch taken."""
+    found: list[tuple[ParallelNode | ForeachNode, tuple[int, ...], int]] = []
+    at = path
+    while True:
+        place = definition.places[at]
+        if place.owner is None:
+            return found[::-1]
+        owner = definition.places[place.owner]
+        if isinstance(owner.node, ParallelNode):
+            found.append((owner.node, iterations[: owner.depth], place.branch))
+        elif isinstance(owner.node, ForeachNode):
+            found.append((owner.node, iterations[: owner.depth], iterations[owner.depth]))
+        at = place.owner

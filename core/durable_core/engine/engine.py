@@ -30,10 +30,11 @@ from durable_core.engine.waiters import Waiters
 from durable_core.engine.watching import DEFAULT_RATE, Watch
 from durable_core.errors import ExecutionFailed, InvalidStateError
 from durable_core.executor import control
+from durable_core.executor import fork as forks
 from durable_core.executor.captured import Capture
 from durable_core.executor.definitions import Definitions
 from durable_core.executor.settlement import Settled
-from durable_core.executor.start import Beginning, Begun, StartUnit
+from durable_core.executor.start import Beginning, StartUnit
 from durable_core.executor.waiting import Waits
 from durable_core.executor.worker import DEFAULT_LEASE, Worker, WorkerOptions
 from durable_core.failpoints import failpoint
@@ -390,6 +391,31 @@ class Engine:
     def retry(self, id: str | Execution) -> Execution:
         """Let a failed execution go on from its failed step."""
         return self._control(_id(id), lambda tx, key: control.retry(tx, key, self.definitions))
+
+    def fork(
+        self,
+        id: str | Execution,
+        step: str,
+        iteration: int | Sequence[int] | None = None,
+        context: Mapping[str, Any] | None = None,
+    ) -> Execution:
+        """A new execution whose first step to run is that one; `context` updates what it began with.
+
+        Nothing before it is run again. `step` is a name, id or path; `iteration` is needed when it ran several times.
+        """
+        self._must_be_open()
+        request = forks.ForkRequest(
+            execution_id=_id(id),
+            new_id=new_execution_id(),
+            step=step,
+            iteration=iteration,
+            context={key: encode(value, key) for key, value in (context or {}).items()},
+        )
+        failpoint("before_control", request.new_id)
+        self.committer.run(lambda tx: forks.fork(tx, request, self.definitions))
+        failpoint("after_control", request.new_id)
+        self._woken((request.new_id,))
+        return Execution(self, request.new_id)
 
     def _control(self, execution_id: str, action: Callable[[Any, str], Settled]) -> Execution:
         self._must_be_open()

@@ -71,7 +71,8 @@ def compensations(engine: Surface, execution_id: str) -> list[Entry]:
 def history(engine: Surface, execution_id: str) -> list[Entry]:
     """Everything that happened to it, oldest first."""
     with engine.database.read() as tx:
-        return history_of(tx, queries.find(tx, execution_id))
+        record = queries.find(tx, execution_id)
+        return history_of(tx, record, _definition(engine, tx, record))
 
 
 def describe(engine: Surface, execution_id: str) -> dict[str, Any]:

@@ -56,7 +56,7 @@ def plan_outcome(claim: Claim, node: Node, outcome: Outcome, started_at: int) ->
                 change=change,
                 choice=outcome.label,
                 compensate=int(compensate),
-                snapshot=dump_tree(claim.context) if compensate else None,
+                snapshot=dump_tree(claim.context) if compensate or _snapshot_due(claim) else None,
             )
             plan.rows.append(row)
             claim.rows_since += 1
@@ -82,6 +82,15 @@ def plan_outcome(claim: Claim, node: Node, outcome: Outcome, started_at: int) ->
         case Drifted(error):
             plan.blocked = error
     return plan
+
+
+def _snapshot_due(claim: Claim) -> bool:
+    """Whether the first token's whole context is kept with this step: about every 64th, whatever a loop's rhythm (X-4).
+
+    Branches need none: they are replayed from their own fork.
+    """
+    # Fibonacci hashing (Knuth, TAOCP 6.4): the high bits are spread evenly even over every n-th revision
+    return claim.delta is None and ((claim.revision + 1) * 2_654_435_769 & 0xFFFF_FFFF) >> 26 == 0
 
 
 def plan_arrival(claim: Claim) -> Plan:
@@ -178,7 +187,7 @@ def _decide(plan: Plan, node: LoopNode | SwitchNode | ForeachNode, started_at: i
             )
             return Chosen(token.key, index)
         case ForeachNode():
-            items = _items(claim, token, node)
+            items = items_at(claim, token, node)
             plan.items = items
             if not items:
                 plan.rows.append(
@@ -205,7 +214,8 @@ def _collect_nothing(claim: Claim, node: ForeachNode) -> str | None:
     return dump_tree(ops)
 
 
-def _items(claim: Claim, token: Token, node: ForeachNode) -> list[Any]:
+def items_at(claim: Claim, token: Token, node: ForeachNode) -> list[Any]:
+    """The items of a foreach, encoded."""
     value = _value(claim, token, node, node.items, "items")
     if isinstance(value, str | bytes) or not hasattr(value, "__iter__"):
         raise InputValidationError(

@@ -10,6 +10,7 @@ from durable_core.capture import current_scope
 from durable_core.codec import load_tree
 from durable_core.definition.nodes import Node
 from durable_core.executor.claim import Claim
+from durable_core.query.lineage import inherited_results
 from durable_core.store import statements as sql
 from durable_core.store.database import Database
 
@@ -37,8 +38,10 @@ class BodyServices:
 
     def results(self) -> Mapping[str, Any]:
         with self.database.read() as tx:
+            results = inherited_results(tx, self.claim.execution_id, self.claim.definition)
             found = tx.fetch(sql.RESULTS, {"execution": self.claim.execution_id})
-        return {name: None if output is None else load_tree(output) for name, output in found}
+        results.update((name, None if output is None else load_tree(output)) for name, output in found)
+        return results
 
     def wait(self, kind: str, name: str | None, options: dict[str, Any]) -> Any:
         raise NotImplementedError(kind)

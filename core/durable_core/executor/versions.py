@@ -18,7 +18,6 @@ from durable_core.executor.ending import end
 from durable_core.executor.parking import journal, mark_blocked, release
 from durable_core.executor.refused import Refused
 from durable_core.executor.settlement import Settled
-from durable_core.failpoints import failpoint
 from durable_core.query.fitness import Adopts, Fits, Misfits, OpenPlace, adoptable, judge
 from durable_core.status import TokenStatus
 from durable_core.store import statements as sql
@@ -76,7 +75,6 @@ def adopt(tx: Transaction, refused: Refused, definitions: Definitions) -> bool:
             "changed": list(found.changed) or None,
         },
     )
-    failpoint("inside_adopt", refused.execution_id)
     return True
 
 

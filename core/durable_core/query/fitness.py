@@ -233,6 +233,6 @@ def _reason(pinned: Definition, new: Definition, lacking: list[str]) -> str:
     more = f" and {len(lacking) - _SHOWN} more" if len(lacking) > _SHOWN else ""
     return (
         f"definition changed: it began with version {pinned.hash[:8]} of {pinned.name!r} and still needs "
-        f"{names}{more}, which version {new.hash[:8]} here does not have in that form. Run a worker with the older code, "
-        "bring the steps back, or fork the execution."
+        f"{names}{more}, which version {new.hash[:8]} here does not have in that form. Run a worker with the older "
+        "code, bring the steps back, or fork the execution."
     )

@@ -6,26 +6,35 @@ from typing import Any
 
 from durable_core.clock import from_us
 from durable_core.codec import load_tree
+from durable_core.definition.model import Definition
 from durable_core.query.entry import Entry
 from durable_core.query.executions import ExecutionRecord
+from durable_core.query.lineage import inherited_steps
 from durable_core.query.steps import recorded_steps
 from durable_core.store.transaction import Transaction
 
 
-def history_of(tx: Transaction, record: ExecutionRecord) -> list[Entry]:
-    """Every recorded happening with its time (`at`) and `kind`, oldest first."""
+def history_of(tx: Transaction, record: ExecutionRecord, definition: Definition | None = None) -> list[Entry]:
+    """Every recorded happening with its time (`at`) and `kind`, oldest first.
+
+    Steps that a fork has from another execution bear its id as `forked_from`.
+    """
     found: list[tuple[int, int, Entry]] = [(record.created_at, 0, _at(record.created_at, "created"))]
     if record.started_at is not None:
         found.append((record.started_at, 1, _at(record.started_at, "started")))
-    for step in recorded_steps(tx, record.id):
+    inherited = [] if definition is None or record.forked_from is None else inherited_steps(tx, record.id, definition)
+    for step in (*inherited, *recorded_steps(tx, record.id)):
         at = step["completed_at"]
         facts = {key: step[key] for key in ("path", "name", "type", "iterations", "attempt", "status", "error", "seq")}
+        if "forked_from" in step:
+            facts["forked_from"] = step["forked_from"]
         kind = "compensation" if step["type"] == "compensation" else "step"
         found.append((_us(at), 2, Entry(at=at, kind=kind, **facts)))
     for kind, detail, created_at in tx.fetch(
         "SELECT kind, detail, created_at FROM journal WHERE execution_id = :id ORDER BY id", {"id": record.id}
     ):
         detail_tree = load_tree(detail) if detail else {}
+        detail_tree.pop("tokens", None)  # what a fork began with: as large as its context
         found.append((created_at, 3, Entry(at=from_us(created_at), kind=kind, detail=detail_tree)))
     found += _waits(tx, record.id)
     if record.completed_at is not None:

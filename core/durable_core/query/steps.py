@@ -83,14 +83,14 @@ def find_node(definition: Definition, text: str) -> Node:
     if text in definition.places:
         return definition.places[text].node
     nodes = list(definition.walk())
-    for found in ([node for node in nodes if node.id == text], [node for node in nodes if node.name == text]):
-        if len(found) == 1:
-            return found[0]
-        if found:
-            paths = ", ".join(node.path for node in found)
-            raise DefinitionError(
-                f"{definition.name!r} has several steps {text!r}: {paths}.", node=text, hint="Give one of the paths."
-            )
+    found = [node for node in nodes if text in (node.id, node.name)]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        paths = ", ".join(node.path for node in found)
+        raise DefinitionError(
+            f"{definition.name!r} has several steps {text!r}: {paths}.", node=text, hint="Give one of the paths."
+        )
     names = ", ".join(dict.fromkeys(node.name for node in nodes))
     raise DefinitionError(f"{definition.name!r} has no step {text!r}.", node=text, hint=f"There are: {names}.")
 
