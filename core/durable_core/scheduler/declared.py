@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 from durable_core.dsl.schedules import Schedule
 from durable_core.dsl.workflow import Workflow
+from durable_core.errors import InvalidStateError
 from durable_core.scheduler.schedules import apply_options, create, options_of, row_of, write
 from durable_core.store import schedule_statements as sql
 from durable_core.store.transaction import Transaction
@@ -44,7 +46,9 @@ def declare(tx: Transaction, schedules: Sequence[Schedule], now: int) -> None:
         lock = sql.LOCK if tx.dialect == "postgres" else ""
         found = tx.fetch_one(sql.SCHEDULE + lock, {"name": schedule.name})
         if found is None:
-            create(tx, schedule, now, origin="decorator")
+            # Another process may bring the same schedule at this very moment: one of the two does.
+            with suppress(InvalidStateError):
+                create(tx, schedule, now, origin="decorator")
             continue
         row = row_of(found)
         if row.origin != "decorator":
