@@ -166,7 +166,10 @@ FROM tokens WHERE execution_id = :execution"""
 WAKE_DUE: Final = """
 UPDATE tokens SET status = CASE WHEN (SELECT control FROM executions WHERE executions.id = tokens.execution_id) = 0
     THEN 'ready' ELSE 'paused' END WHERE id IN (SELECT id FROM tokens
-    WHERE status IN ('retry', 'waiting') AND available_at IS NOT NULL AND available_at <= :now"""
+    WHERE status IN ('retry', 'waiting') AND available_at IS NOT NULL AND available_at <= :now
+    AND NOT EXISTS (SELECT 1 FROM waits WHERE waits.token_id = tokens.id AND waits.status = 'open'
+        AND waits.due_at <= :now)"""
+"""A wait that was committed after the due ones were ended is left with its token for the next claim."""
 WAKE_DUE_UNLOCKED: Final = " FOR UPDATE SKIP LOCKED)"
 
 NEXT_DUE: Final = """

@@ -53,7 +53,8 @@ def register(tx: Transaction, place: Place, spec: WaitSpec, *, payload: str | No
         head["event"] = spec.child.execution_id
     if payload is not None or (spec.kind == "sleep" and due is not None and due <= now):
         head.update(status="satisfied", resolved_at=now, payload=payload)
-    tx.execute(sql.INSERT_WAIT, head)
+    if not tx.execute(sql.INSERT_WAIT, head):
+        return _registered_before(tx, head)
     if head["status"] != "open":
         return True, None
     if spec.kind in ("any", "all"):
@@ -67,6 +68,14 @@ def register(tx: Transaction, place: Place, spec: WaitSpec, *, payload: str | No
     if spec.kind == "event":
         return _take_sent(tx, head, spec), due
     return False, due
+
+
+def _registered_before(tx: Transaction, row: Row) -> tuple[bool, int | None]:
+    """The wait is there since an earlier pass: its deadline counts from then, and it may have ended meanwhile."""
+    for found in waits_at(tx, row["execution_id"], row["path"], row["iteration"]):
+        if all(found[column] == row[column] for column in ("kind", "name", "occurrence")):
+            return found["status"] != "open", found["due_at"]
+    return False, row["due_at"]
 
 
 def _row(place: Place, spec: WaitSpec, now: int, due: int | None) -> Row:
