@@ -14,7 +14,7 @@ from typing import Any, Final, Self
 
 from durable_core.bus.messages import Message
 from durable_core.engine.surface import Surface
-from durable_core.errors import InputValidationError
+from durable_core.errors import InputValidationError, StoreError
 from durable_core.live.fetch import fetch_view
 from durable_core.live.fold import Stale, fold
 from durable_core.live.view import ExecutionView, set_view_graph
@@ -170,7 +170,8 @@ class Watch:
         return view
 
     @property
-    def _over(self) -> bool:
+    def over(self) -> bool:
+        """Whether no view will come any more."""
         return self._ended or not self._finalizer.alive or self._engine.closed
 
     def _rest(self) -> float:
@@ -183,20 +184,31 @@ class Watch:
         return self
 
     def __next__(self) -> ExecutionView:
+        view = self.next_within(None)
+        if view is None:
+            raise StopIteration
+        return view
+
+    def next_within(self, seconds: float | None) -> ExecutionView | None:
+        """The next view; None when there is none in that time, or (see `over`) none will come."""
         if self._given is None and (first := self._news()) is not None:
             return first
-        while not self._over:
-            heard = self._signal.wait(LOOK_SECONDS)
+        until = None if seconds is None else time.monotonic() + seconds
+        while not self.over:
+            left = LOOK_SECONDS if until is None else until - time.monotonic()
+            if left <= 0:
+                return None
+            heard = self._signal.wait(min(left, LOOK_SECONDS))
             rest = self._rest()
             if rest > 0:
                 time.sleep(rest)
-            if self._over:
+            if self.over:
                 break
             self._look(heard)
             view = self._news()
             if view is not None:
                 return view
-        raise StopIteration
+        return None
 
     def __aiter__(self) -> Self:
         return self
@@ -204,12 +216,12 @@ class Watch:
     async def __anext__(self) -> ExecutionView:
         if self._given is None and (first := self._news()) is not None:
             return first
-        while not self._over:
+        while not self.over:
             heard = await self._signal.wait_async(LOOK_SECONDS)
             rest = self._rest()
             if rest > 0:
                 await asyncio.sleep(rest)
-            if self._over:
+            if self.over:
                 break
             await asyncio.to_thread(self._look, heard)
             view = self._news()
@@ -296,9 +308,14 @@ class _Cursor:
 # --- pictures --------------------------------------------------------------------------------------------------------
 
 
+STRUCTURES: Final = 32
+"""Graphs without states that are kept: one that is drawn ten times a second is built once."""
+_structures: dict[str, Any] = {}
+
+
 def graph_of_view(view: ExecutionView, now: datetime | None = None) -> Any:
     """The graph of a view; reads nothing."""
-    from durable_core.errors import StoreError
+    # here, because the floor of pictures is half of what an engine costs to import, and few ask for it
     from durable_core.graph import build_graph, overlay_facts
     from durable_core.query.facts import facts_of_view
 
@@ -307,7 +324,12 @@ def graph_of_view(view: ExecutionView, now: datetime | None = None) -> Any:
             f"The definition {view.definition_hash} is not in the store.",
             hint="Run `durable-studio verify` to see what else is missing.",
         )
-    return overlay_facts(build_graph(view.definition), facts_of_view(view, now))
+    structure = _structures.get(view.definition_hash)
+    if structure is None:
+        while len(_structures) >= STRUCTURES:
+            _structures.pop(next(iter(_structures)), None)
+        structure = _structures[view.definition_hash] = build_graph(view.definition)
+    return overlay_facts(structure, facts_of_view(view, now))
 
 
 set_view_graph(graph_of_view)

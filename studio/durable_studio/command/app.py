@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from durable_studio.command.options import AsJson, Db, Globals, Id, Load, client, store_url, wants_json
+from durable_studio.command.options import Ascii, AsJson, Db, Globals, Id, Load, Plain, client, store_url, wants_json
 
 app = typer.Typer(
     rich_markup_mode=None,  # rich alone would take half of the 300 ms that --help may cost
@@ -35,7 +35,9 @@ def run(
     ctx: typer.Context,
     target: Annotated[str, typer.Argument(metavar="TARGET", help="file.py:name or package.module:name.")],
     input: Annotated[str | None, typer.Option("--input", "-i", metavar="JSON|@FILE|-", help="The input.")] = None,
-    watch: Annotated[bool, typer.Option("--watch", "-w", help="Show the steps as they go.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", "-w", help="Show the graph as it goes, and the log.")] = False,
+    plain: Plain = False,
+    ascii: Ascii = False,
     id: Annotated[str | None, typer.Option("--id", help="The execution's id; one that is there is picked up.")] = None,
     detach: Annotated[bool, typer.Option("--detach", help="Only start it, and leave the work to a worker.")] = False,
     db: Db = None,
@@ -46,15 +48,23 @@ def run(
 
     as_json = wants_json(ctx, as_json)
     url = store_url(ctx, db)
-    return running.run(url, target, input, id=id, as_json=as_json, watching=watch, detach=detach)
+    looks = running.Looks(plain, ascii)
+    return running.run(url, target, input, id=id, as_json=as_json, watching=watch, detach=detach, looks=looks)
 
 
 @app.command(**_example("durable-studio watch wf_1k0z"))
-def watch(ctx: typer.Context, id: Id, db: Db = None, as_json: AsJson = False) -> int:
+def watch(
+    ctx: typer.Context,
+    id: Id,
+    plain: Plain = False,
+    ascii: Ascii = False,
+    db: Db = None,
+    as_json: AsJson = False,
+) -> int:
     """Follow an execution that another process runs, until it has ended."""
     from durable_studio.command import running
 
-    return running.watch_command(ctx, db, id, wants_json(ctx, as_json))
+    return running.watch_command(ctx, db, id, wants_json(ctx, as_json), running.Looks(plain, ascii))
 
 
 @app.command("list", **_example("durable-studio list --status failed,waiting --since 2h"))

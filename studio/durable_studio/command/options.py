@@ -20,6 +20,8 @@ Db = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 Id = Annotated[str, typer.Argument(metavar="ID", help="The execution, or the beginning of its id.")]
+Plain = Annotated[bool, typer.Option("--plain", help="A line for each step instead of a picture.")]
+Ascii = Annotated[bool, typer.Option("--ascii", help="Draw with ASCII characters only.")]
 Load = Annotated[
     list[str] | None,
     typer.Argument(

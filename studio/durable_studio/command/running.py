@@ -7,6 +7,7 @@ import json
 import signal
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -46,8 +47,27 @@ CONCURRENCY: Final = 100
 GRACE_SECONDS: Final = 5.0
 
 
+@dataclass(frozen=True, slots=True)
+class Looks:
+    """How an execution is shown: one line for each step instead of a picture, and without box characters."""
+
+    plain: bool = False
+    ascii: bool = False
+
+
+DEFAULT_LOOKS: Final = Looks()
+
+
 def run(
-    url: str | None, target: str, given: str | None, *, id: str | None, as_json: bool, watching: bool, detach: bool
+    url: str | None,
+    target: str,
+    given: str | None,
+    *,
+    id: str | None,
+    as_json: bool,
+    watching: bool,
+    detach: bool,
+    looks: Looks = DEFAULT_LOOKS,
 ) -> int:
     """Run a workflow to its end in this process; 1 when it did not complete."""
     with json_alone() if as_json else contextlib.nullcontext():
@@ -57,7 +77,7 @@ def run(
         encode(workflow.validate_input({} if values is None else values))
         if id is not None:
             check_id(id)
-        live = not as_json and (watching or sys.stdout.isatty()) and sys.stdout.isatty()
+        live = not as_json and not looks.plain and sys.stdout.isatty()
         engine = Engine(url, worker=False, passthrough=not live)
         with _closing(engine), _terminated_like_interrupted():
             begun = _existing(engine, workflow, id)
@@ -82,13 +102,26 @@ def run(
             if begun is None:
                 begun = _start(engine, workflow, values, id)
             again = f"durable-studio run {target} --id {begun}"
-            return stay_with(engine, begun, as_json=as_json, watching=watching, again=again)
+            return stay_with(engine, begun, as_json=as_json, watching=watching, again=again, looks=looks)
 
 
-def stay_with(engine: Engine, execution_id: str, *, as_json: bool, watching: bool, again: str = "") -> int:
+def stay_with(
+    engine: Engine,
+    execution_id: str,
+    *,
+    as_json: bool,
+    watching: bool,
+    again: str = "",
+    looks: Looks = DEFAULT_LOOKS,
+) -> int:
     """Show an execution until it has ended; 1 when it did not complete."""
     try:
-        record = watch(engine, execution_id, _show(as_json, watching))
+        if watching and not as_json and not looks.plain and sys.stdout.isatty():
+            from durable_studio.command.picture import show_picture
+
+            record = show_picture(engine, execution_id, ascii=looks.ascii)
+        else:
+            record = watch(engine, execution_id, _show(as_json, watching, looks))
     except KeyboardInterrupt:
         more = f" It goes on with: {again}" if again else ""
         complain(f"stopped watching {execution_id}.{more}")
@@ -172,10 +205,10 @@ def _say_picked_up(record: ExecutionRecord, given: str | None) -> None:
     print(f"{safe(record.id)} {where}{ignored}", file=sys.stderr)
 
 
-def _show(as_json: bool, watching: bool) -> Show:
+def _show(as_json: bool, watching: bool, looks: Looks) -> Show:
     if as_json:
         return JsonLines() if watching else Lines(quiet=True)
-    if sys.stdout.isatty():
+    if sys.stdout.isatty() and not looks.plain and not looks.ascii:
         from durable_studio.command.live import LiveList  # rich costs more than everything else together
 
         return LiveList()
@@ -228,9 +261,15 @@ def _terminated_like_interrupted() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def watch_command(ctx: typer.Context, db: str | None, id: str, as_json: bool) -> int:
+def watch_command(
+    ctx: typer.Context,
+    db: str | None,
+    id: str,
+    as_json: bool,
+    looks: Looks = DEFAULT_LOOKS,
+) -> int:
     """Follow an execution that another process runs."""
     from durable_studio.command.options import client
 
     with client(ctx, db) as engine:
-        return stay_with(engine, reading.full_id(engine, id), as_json=as_json, watching=True)
+        return stay_with(engine, reading.full_id(engine, id), as_json=as_json, watching=True, looks=looks)
