@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from durable_core.codec import dump_tree
+from durable_core.codec import dump_tree, load_tree
 from durable_core.definition.events import StopRequested
 from durable_core.definition.interpreter import revive
 from durable_core.definition.state import ROOT
@@ -182,6 +182,7 @@ def retry(tx: Transaction, execution_id: str, definitions: Definitions) -> Settl
     tx.execute(sql.REOPEN_EXECUTION, {"execution": execution_id, "status": settlement.status, "deadline": deadline})
     settlement.revision += 1
     if failed:
+        _forget_lost_waits(settlement)
         settlement.take_in(revive(settlement.definition, settlement.state))
     else:
         tx.execute(sql.REOPEN_COMPENSATIONS, {"execution": execution_id})
@@ -195,6 +196,26 @@ def retry(tx: Transaction, execution_id: str, definitions: Definitions) -> Settl
     journal(settlement, "retried", {})
     settlement.write()
     return settlement.result
+
+
+def _forget_lost_waits(settlement: Settlement) -> None:
+    """What a step waited for in vain is waited for again: closed waits, failing timeouts, children that failed."""
+    tx = settlement.tx
+    for row in settlement.rows.values():
+        if row["status"] == TokenStatus.DONE or row["path"] is None or row["frame"] is not None:
+            continue
+        place = {"execution": settlement.execution_id, "path": row["path"], "iteration": row["iteration"]}
+        found = tx.fetch_one(waits.LAST_WAIT, place)
+        if found is None:
+            continue
+        wait_id, kind, status, payload, spec = found
+        lost = status in ("cancelled", "closed")
+        if status == "timed_out":
+            lost = (load_tree(spec) if spec else {}).get("on_timeout") == "fail"
+        elif status == "satisfied" and kind == "call" and payload is not None:
+            lost = load_tree(payload).get("status") not in ("completed", "started")
+        if lost:
+            tx.execute(waits.FORGET_WAIT, {"id": wait_id})
 
 
 def _must_be_open(settlement: Settlement, verb: str) -> None:

@@ -37,6 +37,12 @@ WAITS_OF: Final = f"""
 SELECT {_WAIT} FROM waits WHERE execution_id = :execution AND path = :path AND iteration = :iteration
 ORDER BY position, created_at, id"""
 
+LAST_WAIT: Final = """
+SELECT id, kind, status, payload, spec FROM waits WHERE execution_id = :execution AND path = :path
+AND iteration = :iteration AND kind NOT IN ('once', 'member') ORDER BY position DESC LIMIT 1"""
+
+FORGET_WAIT: Final = "DELETE FROM waits WHERE id = :id OR group_id = :id"
+
 RESOLVE: Final = """
 UPDATE waits SET status = :status, payload = :payload, answered_by = :by, answered_through = :through,
     comment = :comment, resolved_at = :now
@@ -74,6 +80,10 @@ ORDER BY created_at, id"""
 OPEN_FOR_EVENT_OF: Final = f"""
 SELECT {_WAIT} FROM waits WHERE status = 'open' AND event = :event AND kind IN ('event', 'member')
 AND execution_id = :execution ORDER BY created_at, id"""
+
+# PostgreSQL: whoever keeps an event and whoever registers a wait for it see one another, whichever commits first
+LOCK_EVENT: Final = "SELECT pg_advisory_xact_lock(hashtext('durable event ' || :event))"
+SHARE_EVENT: Final = "SELECT pg_advisory_xact_lock_shared(hashtext('durable event ' || :event))"
 
 INSERT_EVENT: Final = """
 INSERT INTO events (event_id, name, execution_id, payload, satisfied, keep_until, created_at)

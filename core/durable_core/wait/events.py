@@ -45,6 +45,8 @@ def send(
             return Sent(int(known[0]))
     if execution_id is not None:
         _must_be_open(tx, execution_id)
+    elif keep_for is not None and tx.dialect == "postgres":
+        tx.fetch(sql.LOCK_EVENT, {"event": name})
     statement = sql.OPEN_FOR_EVENT if execution_id is None else sql.OPEN_FOR_EVENT_OF
     rows = [row_of(values) for values in tx.fetch(statement, {"event": name, "execution": execution_id})]
     reached: list[str] = []
@@ -73,7 +75,9 @@ def send(
 
 
 def _must_be_open(tx: Transaction, execution_id: str) -> None:
-    found = tx.fetch_one("SELECT status FROM executions WHERE id = :id", {"id": execution_id})
+    # under its lock a wait is either registered already or will find this event in the inbox: no wake-up is lost
+    lock = " FOR UPDATE" if tx.dialect == "postgres" else ""
+    found = tx.fetch_one(f"SELECT status FROM executions WHERE id = :id{lock}", {"id": execution_id})
     if found is None:
         raise ExecutionNotFoundError(f"There is no execution {execution_id!r}.", execution_id=execution_id)
     if ExecutionStatus(found[0]) in TERMINAL:

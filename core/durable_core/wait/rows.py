@@ -102,6 +102,8 @@ def _row(place: Place, spec: WaitSpec, now: int, due: int | None) -> Row:
 def _take_sent(tx: Transaction, row: Row, spec: WaitSpec) -> bool:
     """Satisfy an event wait from what was sent before it was there: the inbox first, then what is kept."""
     key = {"execution": row["execution_id"], "event": row["event"], "now": tx.now()}
+    if tx.dialect == "postgres":
+        tx.fetch(sql.SHARE_EVENT, {"event": row["event"]})
     for seq, payload in tx.fetch(sql.INBOX, key):
         if matches(spec.where, load_tree(payload) if payload else None) and tx.execute(
             sql.CONSUME, {"seq": seq, "wait": row["id"]}
