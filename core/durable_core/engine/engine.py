@@ -18,7 +18,7 @@ from durable_core.definition.diff import DefinitionDiff
 from durable_core.dsl.registry import registry
 from durable_core.dsl.workflow import Workflow
 from durable_core.durations import to_seconds
-from durable_core.engine import reading, versions
+from durable_core.engine import explaining, reading
 from durable_core.engine.changes import Changes
 from durable_core.engine.cleanup import cleanup
 from durable_core.engine.doctor import Check, doctor
@@ -41,6 +41,7 @@ from durable_core.failpoints import failpoint
 from durable_core.ids import check_id, new_execution_id
 from durable_core.query import executions as queries
 from durable_core.query.entry import Entry
+from durable_core.query.explain import Explanation
 from durable_core.scheduler.loop import Scheduler
 from durable_core.scheduler.ticks import Fired
 from durable_core.store.commit import Committer
@@ -294,7 +295,11 @@ class Engine:
 
         `kind` is identical, bodies, ahead, behind or incompatible (T-7).
         """
-        return versions.definition_diff(self, _id(id))
+        return explaining.definition_diff(self, _id(id))
+
+    def explain(self, id: str | Execution) -> Explanation:
+        """Why an execution is where it is, what would move it, and what comes next: facts, and plain sentences."""
+        return explaining.explanation(self, _id(id))
 
     def get_step_logs(self, id: str | Execution, step: str) -> list[Entry]:
         """The captured lines of one step, given by name, id or path."""

@@ -23,6 +23,7 @@ from durable_core.query.contexts import context_of
 from durable_core.query.counts import stats as count_all
 from durable_core.query.document import document, summary
 from durable_core.query.entry import Entry
+from durable_core.query.explain import difference
 from durable_core.query.executions import FLAGS, ExecutionRecord, Filter
 from durable_core.query.history import history_of
 from durable_core.query.steps import current_names, find_node, open_steps, recorded_steps, steps_of
@@ -82,7 +83,11 @@ def describe(engine: Surface, execution_id: str) -> dict[str, Any]:
         definition = _definition(engine, tx, record)
         found = steps_of(tx, execution_id, definition, record.status, read=to_plain)
         standing = [step for step in found if step["seq"] is None]
-        return document(record, context_of(tx, record), current_names(standing), found)
+        whole = document(record, context_of(tx, record), current_names(standing), found)
+        whole["version"] = record.definition_hash[:8]
+        change = None if definition is None else difference(tx, record, definition)
+        whole["definition"] = None if change is None else {"kind": change.kind, "change": change.sentence}
+        return whole
 
 
 def full_id(engine: Surface, text: str) -> str:

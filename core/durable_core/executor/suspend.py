@@ -40,7 +40,7 @@ def block(settlement: Settlement, plan: Plan) -> None:
     """Park the execution: the reason stands where every screen shows it, and nothing of it runs."""
     key = plan.claim.token.key
     settlement.change(key, settlement.state[key]._replace(status=TokenStatus.PAUSED))
-    reason = f"blocked: {plan.blocked['type']}: {plan.blocked['message']}"
+    reason = f"{plan.blocked['type']}: {plan.blocked['message']}"
     mark_blocked(settlement, reason, plan.claim.workflow.fingerprint, plan.blocked)
 
 

@@ -93,7 +93,7 @@ def park(tx: Transaction, refused: Refused, definitions: Definitions) -> Settled
             end(settlement, None, None, None)
     else:
         settlement.change(key, token._replace(status=TokenStatus.PAUSED))
-        mark_blocked(settlement, f"blocked: {refused.verdict.reason}", refused.verdict.fingerprint)
+        mark_blocked(settlement, refused.verdict.reason, refused.verdict.fingerprint)
     settlement.write()
     return settlement.result
 
