@@ -1,4 +1,4 @@
-"""Regression tests for the lessons from an earlier implementation of the same plan (the list at the end of the promises)."""
+"""Regression tests for the lessons from an earlier implementation of the same plan, in the order of their list."""
 
 from __future__ import annotations
 
@@ -419,3 +419,13 @@ def test_a_kept_event_and_a_wait_always_meet(engine: Engine) -> None:
         for run in runs:
             assert run.wait(15).status == "completed", run.error
             assert run.context["go"] == number
+
+
+def test_a_child_begins_and_ends_without_waiting_for_an_idle_poll(engine: Engine) -> None:
+    """W-4: the worker is told of a child that begins, and of a parent whose child has ended."""
+    flow(note("inside"), name="child")
+    parent = flow(call("child", name="one"), call("child", name="two"), name="parent")
+    end_of(engine, parent)  # everything is loaded
+    began = time.monotonic()
+    assert end_of(engine, parent).status == "completed"
+    assert time.monotonic() - began < 1.9, "it waited for polls"

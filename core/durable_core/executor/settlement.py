@@ -320,7 +320,7 @@ class Settlement:
         self.tx.execute(
             sql.SET_STATUS, {"execution": self.execution_id, "status": status, "control": self.control, "n": steps}
         )
-        self.result.ready = any(row["status"] == "ready" for row in self.rows.values())
+        self.result.ready |= any(row["status"] == "ready" for row in self.rows.values())
 
 
 def token_of(row: Row) -> Token:
