@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Generator, Iterator
 from contextlib import ExitStack
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ NEVER_SKIPPED_IN_CI = ("service", "browser")
 
 def pytest_configure(config: pytest.Config) -> None:
     """The plugin that installs with the package is there without an installation, too."""
-    if not config.pluginmanager.has_plugin("durable_studio"):
+    if not config.pluginmanager.has_plugin("durable_studio") and find_spec("durable_core") is not None:
         from durable_core.testing import plugin
 
         config.pluginmanager.register(plugin, "durable_studio")

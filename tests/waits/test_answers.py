@@ -1,0 +1,194 @@
+"""Human input: checked before anything changes, one winner, and recorded with who gave it (W-6, W-7)."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+
+from durable_core.context import Context
+from durable_core.dsl import FormField, parallel, sleep_for, step, wait_for_input, workflow
+from durable_core.errors import (
+    AlreadyAnsweredError,
+    ExecutionNotFoundError,
+    InputValidationError,
+    WaitNotFoundError,
+)
+from durable_core.testing.kit import Kit
+
+
+class Signup(BaseModel):
+    email: str
+    seats: int = 1
+
+
+FIELDS = [
+    FormField("email", type="email", required=True, max_length=40),
+    FormField("plan", type="select", options=["basic", "pro"], default="basic"),
+    FormField("seats", type="integer", min=1, max=5),
+]
+
+
+def test_an_invalid_answer_tells_all_faults_and_leaves_the_wait_open(kit: Kit) -> None:
+    @workflow
+    def flow() -> Any:
+        return wait_for_input("details", type="form", fields=FIELDS)
+
+    run = kit.start_workflow(flow)
+    kit.assert_waiting_for(run, "details")
+    with pytest.raises(InputValidationError) as caught:
+        kit.engine.provide_input(run, "details", {"email": "no", "plan": "gold", "seats": 9})
+    assert set(caught.value.errors) == {"email", "plan", "seats"}
+    kit.assert_waiting_for(run, "details")
+    assert run.status == "waiting"
+    kit.provide_test_input(run, "details", {"email": "a@b.example", "seats": 2})
+    answer = kit.assert_workflow_completed(run).context["details"]
+    assert answer == {"email": "a@b.example", "plan": "basic", "seats": 2}
+
+
+@pytest.mark.parametrize(
+    ("options", "wrong", "right", "stored"),
+    [
+        ({"type": "approval"}, "maybe", "rejected", "rejected"),
+        ({"type": "approval"}, {"decision": "x"}, {"decision": "approved", "comment": "ok"}, "approved"),
+        ({"choices": ["a", "b"]}, "c", "b", "b"),
+        ({"type": "multi_choice", "choices": ["a", "b"]}, ["a", "z"], ["b"], ["b"]),
+    ],
+)
+def test_each_type_has_its_vocabulary(kit: Kit, options: Any, wrong: Any, right: Any, stored: Any) -> None:
+    @step
+    def ask(ctx: Context) -> Any:
+        return {"in_body": ctx.wait_for_input("q", **options)}
+
+    @workflow
+    def flow() -> Any:
+        return ask
+
+    run = kit.start_workflow(flow)
+    kit.assert_waiting_for(run, "q")
+    with pytest.raises(InputValidationError):
+        kit.engine.provide_input(run, "q", wrong)
+    kit.provide_test_input(run, "q", right)
+    assert kit.assert_workflow_completed(run).context["in_body"] == stored
+
+
+def test_a_model_comes_back_as_the_model_in_bodies_and_after_nodes(kit: Kit) -> None:
+    @step
+    def ask(ctx: Context) -> str:
+        found = ctx.wait_for_input("again", schema=Signup)
+        return f"{type(found).__name__} {type(ctx['details']).__name__} {found.seats} {ctx['details'].seats}"
+
+    @workflow
+    def flow() -> Any:
+        return [wait_for_input("details", schema=Signup), ask]
+
+    run = kit.start_workflow(flow)
+    kit.provide_test_input(run, "details", {"email": "x@y.example", "seats": "3"})
+    kit.assert_waiting_for(run, "again")
+    with pytest.raises(InputValidationError):
+        kit.engine.provide_input(run, "again", {"email": "x@y.example", "seats": "many"})
+    kit.provide_test_input(run, "again", {"email": "x@y.example"})
+    assert kit.assert_workflow_completed(run).output == "Signup Signup 1 3"
+
+
+def test_the_second_answer_is_told_who_was_first(kit: Kit) -> None:
+    @workflow
+    def flow() -> Any:
+        return [wait_for_input("q"), sleep_for(60)]
+
+    run = kit.start_workflow(flow)
+    kit.provide_test_input(run, "q", "first", by="ana")
+    with pytest.raises(AlreadyAnsweredError) as caught:
+        kit.engine.provide_input(run, "q", "second", by="bob")
+    assert caught.value.by == "ana"
+    kit.advance(seconds=60)
+    assert kit.assert_workflow_completed(run).context["q"] == "first"
+
+
+def test_answers_at_the_same_moment_have_one_winner(kit: Kit) -> None:
+    @workflow
+    def flow() -> Any:
+        return wait_for_input("q")
+
+    run = kit.start_workflow(flow)
+    kit.assert_waiting_for(run, "q")
+    told: list[Any] = []
+
+    def give(number: int) -> None:
+        try:
+            told.append(kit.engine.provide_input(run, "q", number, by=str(number)))
+        except Exception as error:
+            told.append(error)
+
+    threads = [threading.Thread(target=give, args=(number,)) for number in range(10)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    winners = [each for each in told if not isinstance(each, Exception)]
+    assert len(winners) == 1
+    assert all(isinstance(each, AlreadyAnsweredError) for each in told if isinstance(each, Exception))
+    assert kit.assert_workflow_completed(run).output == winners[0]
+
+
+def test_a_closed_or_unknown_question_takes_no_answer(kit: Kit) -> None:
+    @workflow
+    def flow() -> Any:
+        return [wait_for_input("q", timeout=60, timeout_value="none"), sleep_for(60)]
+
+    run = kit.start_workflow(flow)
+    kit.assert_waiting_for(run, "q")
+    with pytest.raises(WaitNotFoundError, match="It asks: q"):
+        kit.engine.provide_input(run, "other", 1)
+    kit.advance(seconds=60)
+    with pytest.raises(WaitNotFoundError, match="timed out"):
+        kit.engine.provide_input(run, "q", 1)
+    with pytest.raises(ExecutionNotFoundError):
+        kit.engine.provide_input("wf_nothing", "q", 1)
+    kit.engine.cancel(run)
+    with pytest.raises(WaitNotFoundError):
+        kit.engine.provide_input(run, "other", 1)
+
+
+def test_who_answered_when_and_through_what_is_recorded(kit: Kit) -> None:
+    @workflow
+    def flow() -> Any:
+        return wait_for_input("q", type="approval")
+
+    run = kit.start_workflow(flow)
+    kit.assert_waiting_for(run, "q")
+    kit.advance(minutes=5)
+    kit.engine.provide_input(run, "q", {"decision": "approved", "comment": "looks good"}, by="ana", through="terminal")
+    kit.assert_workflow_completed(run)
+    (over,) = [each for each in run.history() if each["kind"] == "wait_over"]
+    assert (over.answered_by, over.answered_through, over.at) == ("ana", "terminal", kit.now)
+    with kit.engine.database.read() as tx:
+        assert tx.fetch("SELECT comment FROM waits") == [("looks good",)]
+
+
+def test_equal_questions_of_branches_are_answered_oldest_first(kit: Kit) -> None:
+    @workflow
+    def flow() -> Any:
+        return parallel("both", {"a": [sleep_for(5), wait_for_input("q")], "b": wait_for_input("q")}, merge="collect")
+
+    run = kit.start_workflow(flow)
+    kit.advance(seconds=5)
+    kit.provide_test_input(run, "q", "to b")
+    kit.provide_test_input(run, "q", "to a")
+    assert kit.assert_workflow_completed(run).context["q"] == ["to a", "to b"]
+
+
+def test_pending_questions_are_listed_while_they_are_open(kit: Kit) -> None:
+    @workflow
+    def flow() -> Any:
+        return [wait_for_input("q", prompt="Well?", type="approval"), wait_for_input("r")]
+
+    run = kit.start_workflow(flow)
+    kit.assert_waiting_for(run, "q")
+    (asked,) = kit.engine.list_pending_inputs()
+    assert (asked["name"], asked["prompt"], asked["type"]) == ("q", "Well?", "approval")
+    kit.provide_test_input(run, "q", "approved")
+    kit.assert_waiting_for(run, "r")
+    assert [each["name"] for each in run.pending_inputs()] == ["r"]
