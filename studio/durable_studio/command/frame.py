@@ -62,13 +62,14 @@ class Frames:
             high = min(picture.height, max(1, room - len(head) - 1))
             drawn = self._part(view, picture, picture.width, high)
             log = self._log(view, high, beside - 2)
-            return [*head, self._rule(size.columns, picture, high), *self._side_by_side(drawn, log, picture.width)]
+            rows = [*head, self._rule(size.columns, picture, high), *self._side_by_side(drawn, log, picture.width)]
+            return rows[:room]
         most = min(LOG_ROWS, max(1, room // 4))
         log = self._log(view, most, size.columns)
         under = [self._title("log", size.columns), *log] if log else []
         high = min(picture.height, max(1, room - len(head) - 1 - len(under)))
         drawn = self._part(view, picture, min(size.columns, picture.width), high)
-        return [*head, self._rule(size.columns, picture, high), *drawn, *under]
+        return [*head, self._rule(size.columns, picture, high), *drawn, *under][:room]
 
     def final(self, view: ExecutionView, size: Size) -> list[Row]:
         """The whole picture, to be left behind on the terminal."""
@@ -87,9 +88,10 @@ class Frames:
         status: Segment = (f"{glyphs.get(view.status, '?')} {view.status}{flags}", view.status)
         name: Segment = (f"  {safe(view.workflow)} {safe(view.id)}{spent}", "name")
         counts: Row = []
+        found = view.counts
         for state in _COUNTED:
-            if view.counts.get(state):
-                counts.append((f"  {glyphs[state]}{view.counts[state]}", state))
+            if found.get(state):
+                counts.append((f"  {glyphs[state]}{found[state]}", state))
         rows = [self._fitted([status, name, *counts], columns)]
         if view.reason and view.flags:
             rows.append(self._fitted([(safe(view.reason), "waiting")], columns))

@@ -75,16 +75,19 @@ def show_picture(engine: Engine, execution_id: str, *, ascii: bool = False) -> E
     view: ExecutionView | None = None
     with engine.watch(execution_id) as watch, _notices() as notices, Region() as region:
         seen_at = time.monotonic()
+        pause = TICK_SECONDS
         try:
             while not watch.over:
-                newer = watch.next_within(TICK_SECONDS)
+                newer = watch.next_within(pause)
                 if newer is not None:
                     view, seen_at = newer, time.monotonic()
                 if view is None or view.is_terminal:
                     continue
-                size = terminal_size()
+                begun, size = time.monotonic(), terminal_size()
                 now = view.at + timedelta(seconds=time.monotonic() - seen_at)
                 region.draw(frames.live(view, now, size), size, notices.taken())
+                # a picture of very many attempts takes its time: the steps in this process need theirs
+                pause = max(TICK_SECONDS, 4 * (time.monotonic() - begun))
                 if "blocked" in view.flags:
                     raise InvalidStateError(
                         f"Execution {execution_id} is blocked: {view.reason}",

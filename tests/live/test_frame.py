@@ -1,0 +1,187 @@
+"""What a watched execution looks like on a terminal: within its size, harmless, and with the running step in sight."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import re
+import struct
+import subprocess
+import sys
+import termios
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from durable_core.dsl import decision, foreach, loop, parallel, step, wait_for_input, workflow
+from durable_core.graph.measure import cell_width
+from durable_core.live.recorded import Attempts, Recorded
+from durable_core.live.view import ExecutionView, Line, OpenWait, Position
+from durable_studio.command.frame import Frames, Row, Size
+from tests.architecture.sources import ROOTS
+
+AT = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
+HOSTILE = "\x1b]0;owned\x07\x9b2J\u202e日本語 " + "x" * 300
+SIZES = [Size(80, 24), Size(120, 40), Size(200, 60), Size(40, 10), Size(20, 6)]
+
+
+@pytest.fixture
+def view() -> ExecutionView:
+    """A long flow in its middle, with a question, a failure and hostile lines."""
+
+    @step
+    def one(ctx):
+        return None
+
+    @decision
+    def way(ctx):
+        return "left"
+
+    @workflow
+    def shown():
+        return [
+            one,
+            way.branch(left=[one.with_options(name="l")], right=[one.with_options(name="r")]),
+            parallel("both", *(one.with_options(name=f"branch_{number}") for number in range(4))),
+            foreach("each", one.with_options(name="item"), items="items"),
+            loop("again", [one.with_options(name="poll")], while_=lambda ctx: False),
+            wait_for_input("approval", type="approval", prompt=HOSTILE),
+            one.with_options(name="far_down"),
+        ]
+
+    done = Recorded(seq=1, path="one", type="step", status="completed", started_at=AT, completed_at=AT)
+    return ExecutionView(
+        id="wf_1",
+        workflow="shown",
+        definition_hash=shown.definition.hash,
+        definition=shown.definition,
+        status="running",
+        flags=("blocked",),
+        reason=HOSTILE,
+        revision=7,
+        attempts=Attempts([done]),
+        positions=(Position(token_id="wf_1", path="far_down", status="running", since=AT),),
+        waits=(OpenWait(id="w", path="approval", kind="input", name="approval", prompt=HOSTILE),),
+        started_at=AT,
+        lines=tuple(
+            Line(id=n, at=AT, level="INFO", source="stdout", step="one", path="one", message=HOSTILE) for n in range(50)
+        ),
+        at=AT + timedelta(seconds=5),
+    )
+
+
+def texts(rows: list[Row]) -> list[str]:
+    return ["".join(text for text, _ in row) for row in rows]
+
+
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size.columns}x{size.rows}")
+@pytest.mark.parametrize("ascii", [False, True])
+def test_a_frame_keeps_within_the_terminal(view: ExecutionView, size: Size, ascii: bool) -> None:
+    """Never wider than the terminal and always a row short of it, whatever the lines hold."""
+    rows = texts(Frames(ascii=ascii).live(view, view.at, size))
+    assert len(rows) <= size.rows - 1
+    for row in rows:
+        assert cell_width(row) <= size.columns
+        assert all(character.isprintable() for character in row)
+        assert row.isascii() or not ascii
+
+
+@pytest.mark.parametrize("size", SIZES[:3], ids=lambda size: f"{size.columns}x{size.rows}")
+def test_what_waits_for_a_person_is_in_sight(view: ExecutionView, size: Size) -> None:
+    """The picture is taller than the terminal: the part with the open question is shown, and how to answer it."""
+    drawn = "\n".join(texts(Frames().live(view, view.at, size)))
+    assert "◈ approval" in drawn
+    assert "durable-studio inputs answer wf_1 approval VALUE" in drawn
+
+
+@pytest.mark.parametrize("size", SIZES[:3], ids=lambda size: f"{size.columns}x{size.rows}")
+def test_what_runs_is_in_sight(view: ExecutionView, size: Size) -> None:
+    """The picture follows the running step, and its time goes on between two views."""
+    running = replace(view, waits=(), flags=(), reason=None)
+    drawn = "\n".join(texts(Frames().live(running, view.at + timedelta(seconds=2), size)))
+    assert "◐ far_down" in drawn and "7.0s" in drawn
+
+
+def test_the_last_picture_is_whole(view: ExecutionView) -> None:
+    """What is left in the scrollback shows every node, however short the terminal is."""
+    drawn = "\n".join(texts(Frames().final(view, Size(80, 10))))
+    for name in ("one", "way", "branch_3", "each", "poll", "approval", "far_down", "end"):
+        assert name in drawn
+
+
+FLOW = """
+from durable_studio import step, workflow
+
+@step
+def greet(ctx):
+    print("hello there")
+
+@workflow
+def hello():
+    return [greet, greet.with_options(name="again")]
+"""
+
+
+def on_a_terminal(folder: Path, *arguments: str, **environment: str) -> tuple[int, str]:
+    """Run the command on a terminal of 80x24; its exit code and every byte that it wrote."""
+    (folder / "flows.py").write_text(FLOW)
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    variables = {key: value for key, value in os.environ.items() if key not in ("NO_COLOR", "COLUMNS", "LINES")}
+    variables |= {"PYTHONPATH": os.pathsep.join(map(str, ROOTS)), "TERM": "xterm-256color", "LANG": "C.UTF-8"}
+    variables |= {"DURABLE_URL": f"sqlite:///{folder}/durable.db", **environment}
+    command = [sys.executable, "-m", "durable_studio", *arguments]
+    process = subprocess.Popen(command, cwd=folder, env=variables, stdin=theirs, stdout=theirs, stderr=theirs)
+    os.close(theirs)
+    written = b""
+    while True:
+        try:
+            piece = os.read(ours, 65536)
+        except OSError:  # the other end is closed: that is how a terminal says it
+            break
+        if not piece:
+            break
+        written += piece
+    os.close(ours)
+    return process.wait(20), written.decode()
+
+
+def plain(written: str) -> str:
+    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", written)
+
+
+def test_run_watch_draws_the_graph_and_leaves_it_behind(tmp_path: Path) -> None:
+    """Colours while it runs, the whole picture and the log at the end, the cursor back where it belongs."""
+    code, written = on_a_terminal(tmp_path, "run", "flows.py:hello", "--watch", "--id", "wf_a")
+    assert code == 0
+    last = plain(written)[plain(written).rindex("▷ start") :]
+    assert "✔ greet" in last and "✔ again" in last and "hello there" in last
+    assert "✔ completed  hello wf_a" in last
+    assert "\x1b[32m" in written
+    assert written.rindex("\x1b[?25h") > written.rindex("\x1b[?25l")
+
+
+def test_no_color_and_ascii_are_obeyed(tmp_path: Path) -> None:
+    """No colour code and no box character; the picture is the same."""
+    code, written = on_a_terminal(tmp_path, "run", "flows.py:hello", "--watch", "--ascii", NO_COLOR="1")
+    assert code == 0
+    assert not re.search(r"\x1b\[[0-9;]*m", written)
+    assert "| + greet" in written
+
+
+def test_plain_prints_a_line_for_each_step(tmp_path: Path) -> None:
+    """Nothing is drawn over: what scripts and slow lines want."""
+    code, written = on_a_terminal(tmp_path, "run", "flows.py:hello", "--watch", "--plain")
+    assert code == 0
+    assert "\x1b[2K" not in written and "\x1b[?25l" not in written and "▷" not in written
+    assert re.search(r"completed\s+greet", plain(written)) and re.search(r"completed\s+again", plain(written))
+
+
+def test_watch_shows_the_end_of_what_has_ended(tmp_path: Path) -> None:
+    """One picture, no waiting."""
+    on_a_terminal(tmp_path, "run", "flows.py:hello", "--plain", "--id", "wf_b")
+    code, written = on_a_terminal(tmp_path, "watch", "wf_b")
+    assert code == 0 and "✔ again" in plain(written)
