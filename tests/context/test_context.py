@@ -39,8 +39,8 @@ class Services:
         self.asked.append((kind, name, options))
         return "waited"
 
-    def call(self, workflow, input, *, name, wait, timeout):
-        self.asked.append(("call", workflow, input, name, wait, timeout))
+    def call(self, workflow, input, *, name, wait, options):
+        self.asked.append(("call", workflow, input, name, wait, options["timeout"]))
         return "called"
 
     def once(self, key, fn, args, kwargs):

@@ -60,7 +60,7 @@ class ContextServices(Protocol):
         """The result of a wait, or suspension; ``kind`` is the context's method, options are its arguments."""
         ...
 
-    def call(self, workflow: Any, input: Any, *, name: str | None, wait: bool, timeout: float | None) -> Any:
+    def call(self, workflow: Any, input: Any, *, name: str | None, wait: bool, options: dict[str, Any]) -> Any:
         """The output of a child execution, or suspension until it has one; its id when ``wait`` is false."""
         ...
 

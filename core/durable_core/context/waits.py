@@ -124,11 +124,18 @@ class WaitMethods:
         name: str | None = None,
         wait: bool = True,
         timeout: float | timedelta | None = None,
+        timeout_value: Any = None,
+        on_timeout: Literal["resume", "fail"] = "resume",
     ) -> Any:
-        """Run another workflow and return its output, or its id with ``wait=False``."""
-        seconds = None if timeout is None else to_seconds(timeout, "ctx.call: timeout")
+        """Run another workflow and return its output, or its id with ``wait=False``.
+
+        A child that is not done in time is cancelled.
+        """
+        options = _timed("call", timeout, timeout_value, on_timeout)
+        if not wait and timeout is not None:
+            raise DefinitionError("ctx.call: wait=False does not wait, so timeout means nothing", hint="Remove one.")
         name = name or getattr(workflow, "name", None) or str(workflow)
-        output = self._behind("call").call(workflow, input, name=name, wait=wait, timeout=seconds)
+        output = self._behind("call").call(workflow, input, name=name, wait=wait, options=options)
         return self._keep(name, output)
 
     def once(self, key: str, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:

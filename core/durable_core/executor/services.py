@@ -46,7 +46,7 @@ class BodyServices:
     def wait(self, kind: str, name: str | None, options: dict[str, Any]) -> Any:
         raise NotImplementedError(kind)
 
-    def call(self, workflow: Any, input: Any, *, name: str | None, wait: bool, timeout: float | None) -> Any:
+    def call(self, workflow: Any, input: Any, *, name: str | None, wait: bool, options: dict[str, Any]) -> Any:
         raise NotImplementedError("call")
 
     def once(self, key: str, fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

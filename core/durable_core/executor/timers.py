@@ -12,6 +12,10 @@ from collections.abc import Callable
 log = logging.getLogger("durable_studio.executor")
 
 
+LONGEST_PAUSE = 3600.0
+"""Seconds of one sleep of the thread: no lock can be waited for as long as an execution can sleep."""
+
+
 class Timer:
     """Something that is to happen; may be called off."""
 
@@ -53,7 +57,8 @@ class Timers:
         while True:
             with self._wake:
                 while not self._closed and (not self._heap or self._heap[0][0] > time.monotonic()):
-                    self._wake.wait(self._heap[0][0] - time.monotonic() if self._heap else None)
+                    pause = self._heap[0][0] - time.monotonic() if self._heap else LONGEST_PAUSE
+                    self._wake.wait(min(pause, LONGEST_PAUSE))
                 if self._closed:
                     return
                 _, _, timer = heapq.heappop(self._heap)

@@ -199,8 +199,7 @@ class WaitServices(BodyServices):
         *,
         name: str | None,
         wait: bool,
-        timeout: float | None,
-        rule: TimeoutRule | None = None,
+        options: dict[str, Any],
     ) -> Any:
         chosen: Workflow = registry.get(workflow) if isinstance(workflow, str) else workflow
         name = name or chosen.name
@@ -221,9 +220,9 @@ class WaitServices(BodyServices):
                 name=name,
                 occurrence=occurrence,
                 position=position,
-                seconds=timeout,
-                timeout_value=rule.value if rule is not None else None,
-                on_timeout=rule.on_timeout if rule is not None else "fail",
+                seconds=options["timeout"],
+                timeout_value=encode(options["timeout_value"]),
+                on_timeout=options["on_timeout"],
                 form={"wait": wait},
                 child=child,
             )
@@ -370,8 +369,7 @@ class Waits:
                     source,
                     name=node.name,
                     wait=node.wait,
-                    timeout=node.timeout.seconds,
-                    rule=node.timeout,
+                    options=_timed(node.timeout),
                 )
             case _:
                 raise DefinitionError(f"{node.path!r} is no wait.", node=node.path)

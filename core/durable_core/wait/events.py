@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from durable_core.codec import dump_tree
+from durable_core.codec import dump_tree, load_tree
 from durable_core.errors import ExecutionNotFoundError, InvalidStateError
 from durable_core.ids import check_id, check_name
 from durable_core.limits import LIMITS, check_limit
@@ -14,7 +14,6 @@ from durable_core.store import wait_statements as sql
 from durable_core.store.transaction import Transaction
 from durable_core.wait.filters import matches
 from durable_core.wait.rows import row_of, satisfy
-from durable_core.codec import load_tree
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +39,8 @@ def send(
     check_limit(len(text or ""), LIMITS.event_bytes, f"event {name!r}")
     if event_id is not None:
         check_id(event_id, "event id")
+        if tx.dialect == "postgres":
+            tx.fetch(sql.LOCK_EVENT, {"event": f"id {event_id}"})
         known = tx.fetch_one(sql.EVENT_BY_ID, {"event_id": event_id})
         if known is not None:
             return Sent(int(known[0]))

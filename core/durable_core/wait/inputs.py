@@ -23,7 +23,9 @@ def answer(
     schema: type[Any] | None = None,
 ) -> Any:
     """Answer the oldest open question of that name; returns the accepted answer, encoded."""
-    rows = [row_of(values) for values in tx.fetch(sql.INPUTS_OF, {"execution": execution_id, "name": name})]
+    lock = " FOR UPDATE" if tx.dialect == "postgres" else ""  # of two answers at once, one sees the other's
+    found = tx.fetch(sql.INPUTS_OF + lock, {"execution": execution_id, "name": name})
+    rows = [row_of(values) for values in found]
     if not rows:
         _unknown(tx, execution_id, name)
     still_open = [row for row in rows if row["status"] == "open"]

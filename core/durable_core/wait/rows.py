@@ -153,11 +153,15 @@ def _settle_group(tx: Transaction, head_id: str, kind: str, now: int) -> bool:
 
 def satisfy(tx: Transaction, row: Row, payload: str | None) -> bool:
     """Give an open event wait (or member of a group) its payload and wake its token; False when it was too late."""
+    head = None
+    if row["group_id"] is not None:
+        # of the last two members of a group, each sees what came for the other
+        lock = " FOR UPDATE" if tx.dialect == "postgres" else ""
+        head = tx.fetch_one(sql.WAIT_BY_ID + lock, {"id": row["group_id"]})
     if not resolve(tx, row["id"], "satisfied", payload):
         return False
     done = True
     if row["group_id"] is not None:
-        head = tx.fetch_one(sql.WAIT_BY_ID, {"id": row["group_id"]})
         done = head is not None and _settle_group(tx, row["group_id"], row_of(head)["kind"], tx.now())
     if done:
         wake(tx, row["token_id"])
