@@ -289,6 +289,9 @@ COUNT_CRASH: Final = """
 UPDATE executions SET crashes = crashes + 1, revision = revision + 1 WHERE id = :execution
 AND status IN ('pending', 'running', 'waiting', 'compensating') RETURNING crashes"""
 
+LOSSES: Final = """
+SELECT kind, detail FROM journal WHERE execution_id = :execution AND kind IN ('worker_lost', 'retried') ORDER BY id"""
+
 EXPIRED_TOKENS: Final = """
 SELECT id, execution_id, key, worker_id, fence FROM tokens WHERE status = 'running' AND lease_until < :now LIMIT 200"""
 

@@ -44,9 +44,7 @@ class ExecutionRow(SQLModel, table=True):
         Index("ix_executions_workflow", "workflow", "created_at", "id"),
         Index("ux_executions_key", "workflow", "idempotency_key", unique=True),
         Index("ix_executions_parent", "parent_id"),
-        Index(
-            "ix_executions_blocked", "id", sqlite_where=text("control >= 4"), postgresql_where=text("control >= 4")
-        ),
+        Index("ix_executions_blocked", "id", sqlite_where=text("control >= 4"), postgresql_where=text("control >= 4")),
         Index(
             "ix_executions_deadline",
             "deadline_at",

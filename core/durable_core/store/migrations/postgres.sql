@@ -59,6 +59,7 @@ CREATE TABLE executions (
     deadline_at BIGINT,
     PRIMARY KEY (id)
 );
+CREATE INDEX ix_executions_blocked ON executions (id) WHERE control >= 4;
 CREATE INDEX ix_executions_created ON executions (created_at, id);
 CREATE INDEX ix_executions_deadline ON executions (deadline_at) WHERE deadline_at IS NOT NULL AND completed_at IS NULL;
 CREATE INDEX ix_executions_parent ON executions (parent_id);
