@@ -20,7 +20,7 @@ from durable_core.engine.engine import Engine
 from durable_core.engine.execution import Execution
 from durable_core.errors import InvalidStateError
 from tests.crash import ledger
-from tests.crash.shapes import AUX, SHAPES, allowed
+from tests.crash.shapes import ALL, AUX, allowed
 
 ENDED = ("completed", "failed", "cancelled", "compensated", "compensation_failed")
 
@@ -32,6 +32,8 @@ class Order:
     url: str
     ledger: str
     log: str
+    inputs: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Inputs of executions that are not those of their shape."""
     executions: dict[str, str] = field(default_factory=dict)
     """Executions to start and to steer: id -> name of the shape. They are there when the process ends by itself."""
     expect: int = 0
@@ -60,7 +62,7 @@ def run(order: Order) -> None:
     if order.works:
         engine.start_worker()
     runs = [
-        engine.start(workflow_of(shape), input_of(shape), id=id, idempotency_key=id)
+        engine.start(workflow_of(shape), order.inputs.get(id, input_of(shape)), id=id, idempotency_key=id)
         for id, shape in order.executions.items()
     ]
     steered = [run for run in runs if order.executions[run.id] in STEERING]
@@ -83,11 +85,11 @@ def run(order: Order) -> None:
 
 
 def workflow_of(shape: str) -> Workflow:
-    return SHAPES[shape].workflow
+    return ALL[shape].workflow
 
 
 def input_of(shape: str) -> dict[str, Any]:
-    return SHAPES[shape].input
+    return ALL[shape].input
 
 
 def steer(engine: Engine, run: Execution, shape: str) -> bool:

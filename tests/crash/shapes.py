@@ -382,6 +382,22 @@ def poison() -> Any:
     return [first, kill_process, even]
 
 
+def undo_and_die(ctx: Context) -> None:
+    with noted(ctx, "undo-"):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+@step(compensate=undo_and_die)
+def book_badly(ctx: Context) -> None:
+    with noted(ctx):
+        pass
+
+
+@workflow
+def bad_undo() -> Any:
+    return [book, book_badly, explode]
+
+
 @step
 def linger(ctx: Context, seconds: float) -> None:
     with noted(ctx):
@@ -409,9 +425,7 @@ SHAPES: dict[str, Shape] = {
     "saga": Shape(saga, status="compensated", input=NUMBERS),
     "failfast": Shape(failfast, status="compensated", steady=False),
     "resting": Shape(resting, context={"trail": ["first"], "rested": 1, "third": 1}),
-    "asked": Shape(
-        asked, context={"trail": ["first", "second"], "go": {"n": 1}, "consent": "approved", "third": 2}
-    ),
+    "asked": Shape(asked, context={"trail": ["first", "second"], "go": {"n": 1}, "consent": "approved", "third": 2}),
     "parent": Shape(
         parent,
         context={"trail": ["first", "second"], "child": {"third": 2}},
@@ -421,3 +435,12 @@ SHAPES: dict[str, Shape] = {
     "retried": Shape(retried, context={"trail": ["first"], "marks": ["near", "far"], "third": 1}),
 }
 """All of them run in each enumeration of crash points."""
+
+OTHERS: dict[str, Shape] = {
+    "poison": Shape(poison, status="failed"),
+    "lingering": Shape(lingering, input={"seconds": 0.3}, context={"trail": ["first"], "lingered": 1, "third": 1}),
+    "bad_undo": Shape(bad_undo, status="compensation_failed", steady=False),
+}
+"""Only where a test asks for them."""
+
+ALL = {**SHAPES, **OTHERS}

@@ -6,8 +6,6 @@ alone, dies at a later passing; a third goes on to the end. Chains with other co
 
 from __future__ import annotations
 
-import signal
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,15 +14,13 @@ import pytest
 
 from durable_core.engine.engine import Engine
 from durable_core.failpoints import POINTS
-from tests.crash import ledger, tables
-from tests.crash.drive import Order
-from tests.crash.nursery import Nursery, Process
+from tests.crash.nursery import Nursery
+from tests.crash.runs import PATIENCE, Run
 from tests.crash.shapes import SHAPES
-from tests.crash.verdict import Evidence, Reference, completed_of, faults
+from tests.crash.verdict import Reference, completed_of, faults
 
 pytestmark = [pytest.mark.crash, pytest.mark.slow, pytest.mark.timeout(120)]
 
-PATIENCE = 60.0
 OFTEN = ((1, 40), (7, 3), (18, 11))
 """Passings at which the first and the second process of a chain die, for points that a run passes dozens of times."""
 SOMETIMES = ((1, 5), (3, 1), (4, 2))
@@ -61,65 +57,20 @@ class Chain:
 
 
 @pytest.fixture(scope="module")
-def nursery() -> Iterator[Nursery]:
-    with Nursery() as started:
-        yield started
-
-
-@pytest.fixture(scope="module")
 def reference(nursery: Nursery, tmp_path_factory: pytest.TempPathFactory) -> Reference:
     """What completes when nothing is killed; that run is checked like all others."""
     folder = tmp_path_factory.mktemp("reference")
     url = f"sqlite:///{folder / 'durable.db'}"
-    run = Run(nursery, url, folder, "r")
+    run = Run(nursery, url, folder, {f"r-{shape}": shape for shape in SHAPES})
     assert run.process().wait(PATIENCE) == 0, run.log()
     evidence = run.evidence(None)
     assert faults(evidence) == []
     return {shape: completed_of(evidence.steps[id]) for id, shape in run.executions.items()}
 
 
-class Run:
-    """The shapes on one store, started by as many processes as it takes."""
-
-    def __init__(self, nursery: Nursery, url: str, folder: Path, prefix: str) -> None:
-        self.nursery = nursery
-        self.url = url
-        self.ledger = folder / "ledger"
-        self.folder = folder
-        self.executions = {f"{prefix}-{shape}": shape for shape in SHAPES}
-        self.kills = 0
-
-    def order(self, failpoints: str = "", **options: object) -> Order:
-        return Order(
-            url=self.url,
-            ledger=str(self.ledger),
-            log=str(self.folder / "log"),
-            failpoints=failpoints,
-            **{"executions": self.executions, **options},  # type: ignore[arg-type]
-        )
-
-    def process(self, failpoints: str = "", **options: object) -> Process:
-        return self.nursery.start(self.order(failpoints, **options))
-
-    def log(self) -> str:
-        return (self.folder / "log").read_text()[-8000:]
-
-    def dies(self, process: Process) -> bool:
-        """Wait for the end of a process that was to die; False when it came to its end instead."""
-        code = process.wait(PATIENCE)
-        assert code in (0, -signal.SIGKILL), self.log()
-        self.kills += code != 0
-        return code != 0
-
-    def evidence(self, reference: Reference | None) -> Evidence:
-        return Evidence(
-            tables.read(self.url), ledger.read(self.ledger), self.executions, kills=self.kills, reference=reference
-        )
-
-
 def run_chain(nursery: Nursery, url: str, folder: Path, chain: Chain) -> Run:
     """Kill, start again beside a second worker, kill, start again, to the end."""
-    run = Run(nursery, url, folder, f"{chain.first}-{chain.second}")
+    run = Run(nursery, url, folder, {f"{chain.first}-{chain.second}-{shape}": shape for shape in SHAPES})
     lease = SHORT_LEASE if "heartbeat" in chain.point else 30.0
     first = "after_body=kill@4" if chain.point in FIRST_A_LOSS else f"{chain.point}=kill@{chain.first}"
     if run.dies(run.process(first, lease=lease)):

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tests.crash.ledger import Line
-from tests.crash.shapes import SHAPES
+from tests.crash.shapes import ALL
 from tests.crash.tables import Row, Tables, tree
 
 Reference = Mapping[str, frozenset[tuple[str, str, str]]]
@@ -61,7 +61,7 @@ def _endings(evidence: Evidence) -> Iterator[str]:
     """Every execution is there, has ended as it should, and counts its crashes right."""
     by_id = {row["id"]: row for row in evidence.tables.executions}
     for execution_id, name in evidence.expected.items():
-        row, shape = by_id.get(execution_id), SHAPES[name]
+        row, shape = by_id.get(execution_id), ALL[name]
         if row is None:
             yield f"{execution_id}: lost"
             continue
@@ -69,8 +69,9 @@ def _endings(evidence: Evidence) -> Iterator[str]:
             yield f"{execution_id}: {row['status']}, expected {shape.status} ({row['error'] or row['reason']})"
             continue
         context = tree(row["context"])
-        if shape.context is not None and context != {**shape.input, **shape.context}:
-            yield f"{execution_id}: context {context}, expected {shape.context}"
+        expected = None if shape.context is None else {**tree(row["input"]), **shape.context}
+        if expected is not None and context != expected:
+            yield f"{execution_id}: context {context}, expected {expected}"
     for row in evidence.tables.executions:
         if row["completed_at"] is None:
             yield f"{row['id']}: {row['status']} and has not ended"
@@ -91,7 +92,7 @@ def _rows(evidence: Evidence) -> Iterator[str]:
         counts = Counter((row["path"], row["iteration"], row["type"]) for row in rows if row["status"] == "completed")
         yield from (f"{execution_id}: {key} completed {n} times" for key, n in counts.items() if n > 1)
     for execution_id, name in evidence.expected.items():
-        if evidence.reference is not None and SHAPES[name].steady:
+        if evidence.reference is not None and ALL[name].steady:
             completed = completed_of(evidence.steps[execution_id])
             lost, extra = evidence.reference[name] - completed, completed - evidence.reference[name]
             if lost or extra:

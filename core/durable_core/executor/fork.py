@@ -148,9 +148,7 @@ def _structure(
     tx: Transaction, definitions: Definitions, execution_id: str, name: str, pinned: Definition, path: str
 ) -> tuple[Definition, Workflow]:
     """The structure that the fork runs on: the pinned one, or the registered one when only that can run here."""
-    verdict = judge(
-        tx, definitions.stored, execution_id, name, pinned.hash, path, "run", execution_id, adopting=False
-    )
+    verdict = judge(tx, definitions.stored, execution_id, name, pinned.hash, path, "run", execution_id, adopting=False)
     match verdict:
         case Fits(workflow, definition):
             return definition, workflow

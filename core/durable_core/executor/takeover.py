@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
-from durable_core.codec import dump_tree
+from durable_core.codec import dump_tree, load_tree
 from durable_core.definition.events import Halted, StopRequested
 from durable_core.definition.model import Definition
 from durable_core.definition.nodes import WorkNode
@@ -24,9 +26,22 @@ from durable_core.store.transaction import Transaction
 log = logging.getLogger("durable_studio.executor")
 
 MAX_CRASHES = 5
-"""Lost workers that an execution survives; the next one fails it as poisoned (S-6)."""
+"""Lost workers that an execution survives at one place; the next one fails it as poisoned (S-6)."""
+SUSPECT_LOSSES = 3
+"""Losses at one place from which on executions are tried one after the other: one of them may take the others along."""
+SUSPECT_US = 1_000_000
+"""Time that each suspect has for itself."""
 
 DefinitionOf = Callable[[Transaction, str], Definition]
+
+
+@dataclass(slots=True)
+class Look:
+    """What one look at lost tokens has come by."""
+
+    counted: set[tuple[str, str]] = field(default_factory=set)
+    """Worker and execution of each crash that is counted."""
+    suspects: int = 0
 
 
 def dead_workers(tx: Transaction, own_id: str, host: str) -> list[str]:
@@ -38,9 +53,9 @@ def dead_workers(tx: Transaction, own_id: str, host: str) -> list[str]:
 def bury(tx: Transaction, worker_id: str, definition_of: DefinitionOf) -> int:
     """Take over all tokens of a worker that is known to be dead; returns how many."""
     lost = tx.fetch(sql.TOKENS_OF_WORKER, {"worker": worker_id})
-    counted: set[str] = set()
+    look = Look()
     for token_id, execution_id, key, _, fence in lost:
-        take_over(tx, token_id, execution_id, key, fence, worker_id, definition_of, counted)
+        take_over(tx, token_id, execution_id, key, fence, worker_id, definition_of, look)
     if len(lost) < 200:
         tx.execute(sql.END_WORKER, {"worker": worker_id, "status": "lost", "now": tx.now()})
     return len(lost)
@@ -49,10 +64,9 @@ def bury(tx: Transaction, worker_id: str, definition_of: DefinitionOf) -> int:
 def take_over_expired(tx: Transaction, definition_of: DefinitionOf) -> int:
     """Take over tokens whose lease has run out; returns how many."""
     lost = tx.fetch(sql.EXPIRED_TOKENS, {"now": tx.now()})
-    counted: dict[str, set[str]] = {}
+    look = Look()
     for token_id, execution_id, key, worker_id, fence in lost:
-        worker = worker_id or "?"
-        take_over(tx, token_id, execution_id, key, fence, worker, definition_of, counted.setdefault(worker, set()))
+        take_over(tx, token_id, execution_id, key, fence, worker_id or "?", definition_of, look)
     return len(lost)
 
 
@@ -64,12 +78,9 @@ def take_over(
     fence: int,
     worker_id: str,
     definition_of: DefinitionOf,
-    counted: set[str],
+    look: Look,
 ) -> None:
-    """Make one lost token ready again, end it if it was to stop, and fail its execution if it kills its workers.
-
-    `counted` holds the executions for which this loss of a worker is counted already: it may have held many branches.
-    """
+    """Make one lost token ready again, end it if it was to stop, and fail its execution if it kills its workers."""
     head = tx.fetch_one(sql.SELECT_BEGINNING, {"execution": execution_id})
     if head is None:
         tx.execute(sql.DELETE_TOKEN, {"id": token_id})
@@ -80,10 +91,15 @@ def take_over(
         return
     row = settlement.rows[key]
     row.update(fence=fence + 1)
-    crashes = [] if execution_id in counted else tx.fetch(sql.COUNT_CRASH, {"execution": execution_id})
-    counted.add(execution_id)
-    settlement.revision += len(crashes)
-    detail = {"worker": worker_id, "path": token.path, "attempt": row["attempt"]}
+    if (worker_id, execution_id) not in look.counted:  # it may have held many branches
+        look.counted.add((worker_id, execution_id))
+        settlement.revision += len(tx.fetch(sql.COUNT_CRASH, {"execution": execution_id}))
+    place: dict[str, Any] = {"token": key, "path": token.path, "iteration": row["iteration"]}
+    handler = tx.fetch_one(sql.NEXT_COMPENSATION, {"execution": execution_id}) if token.mode == "compensate" else None
+    if handler is not None:
+        place = {"token": key, "path": handler[2], "iteration": handler[4], "compensates": handler[0]}
+    losses = 1 + _losses_at(tx, execution_id, place)
+    detail = {"worker": worker_id, **place, "attempt": row["attempt"]}
     tx.execute(
         sql.INSERT_JOURNAL,
         {"execution": execution_id, "kind": "worker_lost", "detail": dump_tree(detail), "now": settlement.now},
@@ -95,8 +111,13 @@ def take_over(
     else:
         settlement.change(key, token._replace(status=TokenStatus.READY))
         settlement.ready.append(key)
-        if crashes and crashes[0][0] > MAX_CRASHES and settlement.status != "compensating":
-            _poison(settlement, crashes[0][0])
+        if losses > MAX_CRASHES and handler is not None:
+            _give_up(settlement, handler, row["attempt"], losses)
+        elif losses > MAX_CRASHES and token.mode != "compensate":
+            _poison(settlement, losses)
+        elif losses >= SUSPECT_LOSSES:
+            row["available_at"] = settlement.now + look.suspects * SUSPECT_US
+            look.suspects += 1
     if settlement.outcome is not None:
         end(settlement, None, None, None)
     settlement.write()
@@ -130,13 +151,55 @@ def give_back(tx: Transaction, token_id: str, fence: int, worker_id: str, defini
     settlement.write()
 
 
-def _poison(settlement: Settlement, crashes: int) -> None:
-    error = describe_exception(
+def _losses_at(tx: Transaction, execution_id: str, place: Mapping[str, Any]) -> int:
+    """How often a worker was lost at this very place since the start or the last `retry`.
+
+    Elsewhere does not count: an execution that goes on between two crashes is not what causes them.
+    """
+    losses = 0
+    for kind, text in tx.fetch(sql.LOSSES, {"execution": execution_id}):
+        if kind == "retried":
+            losses = 0
+        else:
+            detail = load_tree(text)
+            losses += all(detail.get(name) == value for name, value in place.items())
+    return losses
+
+
+def _poisoned(what: str, losses: int) -> Any:
+    return describe_exception(
         PoisonedError(
-            f"Execution {settlement.execution_id} was lost with its worker {crashes} times.",
+            f"{what} was lost with its worker {losses} times.",
             hint="Look for what kills the process (memory, a native crash), then `retry` it.",
         )
     )
+
+
+def _give_up(settlement: Settlement, handler: tuple[Any, ...], attempt: int, losses: int) -> None:
+    """A handler that kills its workers has failed; the chain goes on with the next."""
+    seq, key, path, name, iteration = handler[:5]
+    step = dict.fromkeys(sql.STEP_COLUMNS)
+    step.update(
+        execution_id=settlement.execution_id,
+        token_key=key,
+        path=path,
+        name=name,
+        type="compensation",
+        iteration=iteration,
+        attempt=attempt,
+        pass_number=1,
+        status=AttemptStatus.FAILED.value,
+        error=dump_tree(_poisoned(f"The compensation of {path!r}", losses)),
+        compensate=2,
+        started_at=settlement.now,
+        completed_at=settlement.now,
+    )
+    settlement.steps.append(step)
+    settlement.tx.execute(sql.COMPENSATION_RAN, {"execution": settlement.execution_id, "seq": seq})
+
+
+def _poison(settlement: Settlement, losses: int) -> None:
+    error = _poisoned(f"Execution {settlement.execution_id}", losses)
     settlement.control |= STOPPING
     settlement.cancel_mode, settlement.error = "fail", dump_tree(error)
     settlement.tx.execute(

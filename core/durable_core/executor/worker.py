@@ -177,9 +177,10 @@ class Worker:
         for thread in self._threads:
             if thread is not threading.current_thread():
                 thread.join(timeout=5.0)
-        left = [(claim.token_id, claim.fence) for claim in list(self.held.values())]
         failpoint("before_hand_back", self.id)
         try:
+            with self.database.read() as tx:
+                left = tx.fetch(sql.HELD_TOKENS, {"worker": self.id})
             for token_id, fence in left:
                 self.committer.run(self._return(token_id, fence))
             self.committer.run(
@@ -364,6 +365,8 @@ class Worker:
                 self.interrupt(claim.token_id)
 
     def _still_held(self, claim: Claim) -> bool:
+        if self._stopping:
+            return False  # the token goes back in `close`
         if self.clock.monotonic() >= self._lease_deadline:
             self._beat()  # this process was frozen, or the store was away: find out what is still ours
         return self.held.get(claim.token_id) is claim
