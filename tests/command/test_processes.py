@@ -78,21 +78,6 @@ def test_an_interrupted_run_says_how_it_goes_on(command: Command, begin: Begin, 
     assert "--id mine" in err and "Traceback" not in err
 
 
-@pytest.mark.slow
-def test_a_run_that_asks_is_answered_from_elsewhere(command: Command, begin: Begin, flows: Path) -> None:
-    """A waiting run tells how to answer, and goes on when somebody did."""
-    run = begin("run", f"{flows}:asks", "--id", "mine")
-    wait_until(lambda: bool(command("list", "--status", "waiting", "--json").json))
-    from durable_core.engine.engine import Engine
-
-    with Engine(worker=False) as engine:
-        engine.provide_input("mine", "name", "Ana")
-    out, err = run.communicate(timeout=15)
-    assert run.returncode == 0, err
-    assert "durable-studio inputs answer mine name VALUE" in out
-    assert "hello Ana" in out
-
-
 def test_a_closed_pipe_is_no_error(command: Command, begin: Begin, flows: Path) -> None:
     """`durable-studio list | head -0`."""
     command("run", f"{flows}:hello")

@@ -186,5 +186,3 @@ def _last_journal(tx: Transaction, execution_id: str, kind: str) -> int | None:
         {"id": execution_id, "kind": kind},
     )
     return None if row is None else int(row[0])
-
-

@@ -11,7 +11,7 @@ WaitKind = Literal["sleep", "event", "any", "all", "input", "call", "once"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WaitSpec:
-    """What is waited for; `occurrence` counts earlier waits of its kind and name in the pass, `position` all of them."""
+    """What is waited for; `occurrence` counts its kind and name in the pass so far, `position` all waits."""
 
     kind: WaitKind
     name: str

@@ -17,6 +17,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 _QUEUES = typer.Typer(rich_markup_mode=None, help="List, pause and resume queues.", invoke_without_command=True)
+_INPUTS = typer.Typer(rich_markup_mode=None, help="List questions to people, and answer.", invoke_without_command=True)
 _DB = typer.Typer(rich_markup_mode=None, help="Make, upgrade and check the store.", no_args_is_help=True)
 
 
@@ -177,6 +178,56 @@ def resume(ctx: typer.Context, id: Id, db: Db = None, as_json: AsJson = False) -
         return acting.control(engine, "resume", id, wants_json(ctx, as_json))
 
 
+@app.command(**_example('durable-studio fork wf_1k0z --step charge --context \'{"card": "new"}\''))
+def fork(
+    ctx: typer.Context,
+    id: Id,
+    step: Annotated[str, typer.Option("--step", "-s", help="The first step to run: its name, id or path.")],
+    iteration: Annotated[
+        str | None, typer.Option("--iteration", help="Which pass, in loops and foreachs: 3, or 2.0 outer to inner.")
+    ] = None,
+    context: Annotated[
+        str | None, typer.Option("--context", "-c", metavar="JSON|@FILE|-", help="Updates what the step begins with.")
+    ] = None,
+    db: Db = None,
+    as_json: AsJson = False,
+) -> int:
+    """Begin a new execution with a step of another; nothing before it is run again."""
+    from durable_studio.command import forking, running
+
+    values = running.read_object(context, "--context")
+    with client(ctx, db) as engine:
+        return forking.fork(engine, id, wants_json(ctx, as_json), step=step, iteration=iteration, context=values)
+
+
+@app.command(**_example("durable-studio explain wf_1k0z"))
+def explain(ctx: typer.Context, id: Id, db: Db = None, as_json: AsJson = False) -> int:
+    """Say why an execution is where it is, what would move it, and what comes next."""
+    from durable_studio.command import forking
+
+    with client(ctx, db) as engine:
+        return forking.explain(engine, id, wants_json(ctx, as_json))
+
+
+@app.command(**_example("durable-studio event payment '{\"amount\": 12}' --to wf_1k0z"))
+def event(
+    ctx: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The event that executions wait for.")],
+    payload: Annotated[str | None, typer.Argument(metavar="[JSON|@FILE|-]", help="What it brings along.")] = None,
+    to: Annotated[str | None, typer.Option("--to", metavar="ID", help="Only to this execution, now or later.")] = None,
+    id: Annotated[str | None, typer.Option("--id", help="The same id again sends nothing again.")] = None,
+    keep_for: Annotated[str | None, typer.Option("--keep-for", help="Keep it for later waits: 2h, 1d.")] = None,
+    db: Db = None,
+    as_json: AsJson = False,
+) -> int:
+    """Send an event to every execution that waits for it, or to one."""
+    from durable_studio.command import answering
+
+    as_json = wants_json(ctx, as_json)
+    with client(ctx, db) as engine:
+        return answering.send_event(engine, name, payload, as_json, to=to, id=id, keep_for=keep_for)
+
+
 @app.command(**_example("durable-studio cleanup --older-than 30d --status completed --dry-run"))
 def cleanup(
     ctx: typer.Context,
@@ -306,6 +357,52 @@ def queues_resume(ctx: typer.Context, name: str, db: Db = None, as_json: AsJson 
         return machines.set_queue(engine, name, wants_json(ctx, as_json), paused=False)
 
 
+@_INPUTS.callback(**_example("durable-studio inputs answer wf_1k0z manager_approval approved"))
+def _inputs(ctx: typer.Context, db: Db = None, as_json: AsJson = False) -> int:
+    """List what executions ask people, and answer it."""
+    return 0 if ctx.invoked_subcommand is not None else inputs_list(ctx, db=db, as_json=as_json)
+
+
+@_INPUTS.command("list", **_example("durable-studio inputs list --type approval --older-than 1d"))
+def inputs_list(
+    ctx: typer.Context,
+    workflow: Annotated[str | None, typer.Option("--workflow", help="Only of this workflow.")] = None,
+    type: Annotated[str | None, typer.Option("--type", help="form, approval, single_choice ...")] = None,
+    older_than: Annotated[str | None, typer.Option("--older-than", help="Asked longer ago than: 1d, 2h.")] = None,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="How many.")] = 50,
+    after: Annotated[str | None, typer.Option("--after", help="The last wait's id of the page before.")] = None,
+    db: Db = None,
+    as_json: AsJson = False,
+) -> int:
+    """List the open questions, longest waiting first."""
+    from durable_studio.command import answering
+
+    as_json = wants_json(ctx, as_json)
+    with client(ctx, db) as engine:
+        return answering.list_inputs(
+            engine, as_json, workflow=workflow, type=type, older_than=older_than, limit=limit, after=after
+        )
+
+
+@_INPUTS.command("answer", **_example("durable-studio inputs answer wf_1k0z manager_approval approved --by ana"))
+def inputs_answer(
+    ctx: typer.Context,
+    id: Id,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The question.")],
+    value: Annotated[str, typer.Argument(metavar="VALUE|@FILE|-", help="Text; JSON for a form.")],
+    comment: Annotated[str | None, typer.Option("--comment", help="Kept with an approval.")] = None,
+    by: Annotated[str | None, typer.Option("--by", help="Who answers, for the record (else who is logged in).")] = None,
+    db: Db = None,
+    as_json: AsJson = False,
+) -> int:
+    """Answer an open question; one that is not valid leaves it open (exit code 2)."""
+    from durable_studio.command import answering
+
+    as_json = wants_json(ctx, as_json)
+    with client(ctx, db) as engine:
+        return answering.answer(engine, id, name, value, as_json, by=by, comment=comment)
+
+
 @_DB.command("init", **_example("durable-studio db init --db sqlite:///orders.db"))
 def db_init(ctx: typer.Context, db: Db = None, as_json: AsJson = False) -> int:
     """Make the store's tables."""
@@ -338,5 +435,6 @@ def db_current(ctx: typer.Context, db: Db = None, as_json: AsJson = False) -> in
     return database.show_current(store_url(ctx, db), wants_json(ctx, as_json))
 
 
+app.add_typer(_INPUTS, name="inputs")
 app.add_typer(_QUEUES, name="queues")
 app.add_typer(_DB, name="db")

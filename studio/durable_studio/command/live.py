@@ -52,7 +52,14 @@ class LiveList:
         for step in progress.standing:
             if not step["joining"] and step["type"] != "loop":
                 shown[_place(step)] = step
+        if not self._live.is_started:
+            self._live.start()
         self._live.update(self._drawn(progress), refresh=True)
+
+    def rest(self) -> None:
+        """What stands there stays; the next update begins a new list below it."""
+        self._live.stop()
+        self._steps = {}
 
     def close(self) -> None:
         self._live.stop()

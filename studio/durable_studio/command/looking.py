@@ -96,7 +96,9 @@ def show_status(engine: Engine, id: str, as_json: bool) -> int:
         emit(f"now at    {', '.join(safe(name) for name in whole['current_steps'])}")
     changed = whole["definition"]
     if changed is not None and changed["kind"] != "identical":
-        emit(f"version   {safe(whole['version'])}; the code here differs ({changed['kind']}): {safe(changed['change'])}")
+        emit(
+            f"version   {safe(whole['version'])}; the code here differs ({changed['kind']}): {safe(changed['change'])}"
+        )
     emit(f"created   {whole['created_at']} ({ago(whole['created_at'])})")
     if whole["completed_at"]:
         emit(f"ended     {whole['completed_at']} (took {took(whole['started_at'], whole['completed_at'])})")

@@ -24,6 +24,8 @@ from durable_core.ids import check_id
 from durable_core.query.document import error_of
 from durable_core.query.executions import ExecutionRecord
 from durable_core.status import TERMINAL, ExecutionStatus
+from durable_studio.command.asking import can_ask
+from durable_studio.command.attending import Attended
 from durable_studio.command.output import (
     INTERRUPTED,
     complain,
@@ -102,7 +104,10 @@ def run(
             if begun is None:
                 begun = _start(engine, workflow, values, id)
             again = f"durable-studio run {target} --id {begun}"
-            return stay_with(engine, begun, as_json=as_json, watching=watching, again=again, looks=looks)
+            attended = Attended(engine, asking=can_ask() and not as_json)
+            return stay_with(
+                engine, begun, as_json=as_json, watching=watching, again=again, looks=looks, attended=attended
+            )
 
 
 def stay_with(
@@ -113,43 +118,69 @@ def stay_with(
     watching: bool,
     again: str = "",
     looks: Looks = DEFAULT_LOOKS,
+    attended: Attended | None = None,
 ) -> int:
-    """Show an execution until it has ended; 1 when it did not complete."""
+    """Show an execution until it has ended, or `attended` says that nobody is there for what it waits for.
+
+    1 when it did not complete; 0 when it waits.
+    """
     try:
         if watching and not as_json and not looks.plain and sys.stdout.isatty():
             from durable_studio.command.picture import show_picture
 
             record = show_picture(engine, execution_id, ascii=looks.ascii)
         else:
-            record = watch(engine, execution_id, _show(as_json, watching, looks))
+            record = watch(engine, execution_id, _show(as_json, watching, looks), attended)
     except KeyboardInterrupt:
         more = f" It goes on with: {again}" if again else ""
         complain(f"stopped watching {execution_id}.{more}")
         return INTERRUPTED
+    if attended is not None and attended.waits:
+        return _tell_waits(engine, record, attended, as_json, again, streamed=as_json and watching)
     return _tell_end(engine, record, as_json, streamed=as_json and watching)
 
 
+def _tell_waits(
+    engine: Engine, record: ExecutionRecord, attended: Attended, as_json: bool, again: str, *, streamed: bool
+) -> int:
+    """It rests at an open wait, which is a good end of this process's part (exit code 0): what helps it on."""
+    if as_json:
+        emit_json(reading.describe(engine, record.id), line=streamed)
+        return 0
+    emit(paint(status_text(record.status), record.status) + f"  {safe(record.workflow)} {safe(record.id)}")
+    for line in attended.told():
+        emit(f"  {line}")
+    emit(f"  then go on: {safe(again)}")
+    return 0
+
+
 def read_input(given: str | None) -> dict[str, Any] | None:
-    """The input that `--input` means: JSON, @file or - for stdin; None when it was left out."""
+    """The input that `--input` means."""
+    return read_object(given, "--input")
+
+
+def read_object(given: str | None, option: str) -> dict[str, Any] | None:
+    """The JSON object that an option means: written out, @file or - for stdin; None when it was left out."""
+    what = option.lstrip("-")
     if given is None:
         return None
-    text, where = given, "--input"
+    text, where = given, option
     if given == "-":
-        text, where = sys.stdin.read(), "the input on stdin"
+        text, where = sys.stdin.read(), f"the {what} on stdin"
     elif given.startswith("@"):
-        where = f"the input file {given[1:]}"
+        where = f"the {what} file {given[1:]}"
         try:
             text = Path(given[1:]).expanduser().read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             reason = getattr(error, "strerror", None) or str(error)
             raise InputValidationError(
-                f"{where} cannot be read: {reason}.", errors={"input": ["cannot be read"]}, hint="Check the path."
+                f"{where} cannot be read: {reason}.", errors={what: ["cannot be read"]}, hint="Check the path."
             ) from None
     try:
         value = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise InputValidationError(
-            f"{where} is no JSON: {error}.", errors={"input": ["is no JSON"]}, hint='Write e.g. \'{"name": "value"}\'.'
+            f"{where} is no JSON: {error}.", errors={what: ["is no JSON"]}, hint='Write e.g. \'{"name": "value"}\'.'
         ) from None
     if not isinstance(value, dict):
         kind = {list: "an array", str: "a string", bool: "true or false", type(None): "null"}.get(
@@ -157,7 +188,7 @@ def read_input(given: str | None) -> dict[str, Any] | None:
         )
         raise InputValidationError(
             f"{where} must be a JSON object, not {kind}.",
-            errors={"input": ["must be an object"]},
+            errors={what: ["must be an object"]},
             hint='Write e.g. \'{"name": "value"}\'.',
         )
     return value

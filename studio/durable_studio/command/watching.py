@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -44,7 +44,13 @@ class Show(Protocol):
 
     def update(self, progress: Progress) -> None: ...
 
+    def rest(self) -> None:
+        """Leave the terminal to somebody else until the next update."""
+
     def close(self) -> None: ...
+
+
+Leave = Callable[[Progress, Show], bool]
 
 
 def follow(engine: Engine, execution_id: str) -> Iterator[Progress]:
@@ -78,13 +84,15 @@ def follow(engine: Engine, execution_id: str) -> Iterator[Progress]:
         stop()
 
 
-def watch(engine: Engine, execution_id: str, show: Show) -> ExecutionRecord:
-    """Show the execution until it has ended."""
+def watch(engine: Engine, execution_id: str, show: Show, leave: Leave | None = None) -> ExecutionRecord:
+    """Show the execution until it has ended, or `leave` says after a change that there is nothing more to see."""
     record = None
     try:
         for progress in follow(engine, execution_id):
             record = progress.record
             show.update(progress)
+            if leave is not None and not progress.ended and leave(progress, show):
+                break
     finally:
         show.close()
     assert record is not None
@@ -110,6 +118,9 @@ class Lines:
                 self._waiting.add(place)
                 emit(step_line(step) + hint_for(progress.record.id, step))
 
+    def rest(self) -> None:
+        """Nothing is held."""
+
     def close(self) -> None:
         """Nothing is held."""
 
@@ -128,6 +139,9 @@ class JsonLines:
             current = [step["name"] for step in progress.standing if not step["joining"]]
             facts = {"id": progress.record.id, "status": self._status, "current_steps": current}
             emit_json({"event": "status", **facts}, line=True)
+
+    def rest(self) -> None:
+        """Nothing is held."""
 
     def close(self) -> None:
         """Nothing is held."""
