@@ -1,4 +1,4 @@
-"""`python -m bench [figures] [--rounds 3] [--json FILE] [--markdown FILE]`: one table of everything that is measured."""
+"""`python -m bench [figures] [--rounds 3] [--json FILE] [--markdown FILE]`: one table of all that is measured."""
 
 from __future__ import annotations
 

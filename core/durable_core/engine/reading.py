@@ -23,8 +23,8 @@ from durable_core.query.contexts import context_of
 from durable_core.query.counts import stats as count_all
 from durable_core.query.document import document, summary
 from durable_core.query.entry import Entry
-from durable_core.query.explain import difference
 from durable_core.query.executions import FLAGS, ExecutionRecord, Filter
+from durable_core.query.explain import difference
 from durable_core.query.history import history_of
 from durable_core.query.steps import current_names, find_node, open_steps, recorded_steps, steps_of
 from durable_core.status import ExecutionStatus
