@@ -12,7 +12,7 @@ import pytest
 
 from durable_core.dsl import Retry, foreach, parallel, registry, step, workflow
 from durable_core.engine.engine import Engine
-from durable_core.errors import ExecutionExistsError, ExecutionFailed, InvalidStateError
+from durable_core.errors import ExecutionExistsError, ExecutionFailed, InputValidationError, InvalidStateError
 from tests.engine.runs import Held, attempts, completed, end_of, until
 
 
@@ -370,3 +370,41 @@ def test_a_lost_worker_counts_once_for_all_its_branches(store_url: str) -> None:
         assert run.wait(20).status == "completed", run.error
         assert run.output == list(range(10))
         assert len(completed(run)) == 10
+
+
+WRONG_STARTS: list[tuple[dict[str, Any], str]] = [
+    ({"priority": "high"}, "priority"),
+    ({"priority": True}, "priority"),
+    ({"priority": 2**40}, "priority"),
+    ({"tags": "nightly"}, "tags"),
+    ({"tags": [1]}, "tag"),
+    ({"queue": 5}, "queue"),
+    ({"queue": ""}, "queue"),
+    ({"idempotency_key": "a\nb"}, "idempotency_key"),
+]
+
+
+@pytest.mark.parametrize(("options", "field"), WRONG_STARTS, ids=str)
+def test_a_start_that_says_nonsense_writes_nothing(engine: Engine, options: dict[str, Any], field: str) -> None:
+    """The field is named, and no execution is there."""
+    with pytest.raises(InputValidationError) as caught:
+        engine.start(flow(body), **options)
+    assert list(caught.value.errors) == [field]
+    assert engine.count_executions() == 0
+
+
+def test_what_is_no_workflow_cannot_be_started(engine: Engine) -> None:
+    """Neither a number nor a plain function; the hint says what makes one."""
+    for wrong in (5, lambda: [body], None):
+        with pytest.raises(InputValidationError, match="must be a workflow or the name of one"):
+            engine.start(wrong)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "options", [{"queues": {}}, {"queues": {"a": 0}}, {"queues": {"a": "x"}}, {"queues": ["a"]}, {"lease": 0}], ids=str
+)
+def test_an_engine_with_wrong_options_opens_no_store(store_url: str, options: dict[str, Any]) -> None:
+    """Before anything is opened or written."""
+    with pytest.raises(InputValidationError) as caught:
+        Engine(store_url, **options)
+    assert list(caught.value.errors) == list(options)

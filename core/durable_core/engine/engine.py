@@ -12,10 +12,9 @@ from typing import Any, Self
 from durable_core.bus.local import LocalBus
 from durable_core.bus.messages import Message
 from durable_core.capture import CaptureOptions
-from durable_core.clock import SYSTEM_CLOCK, Clock, to_us
+from durable_core.clock import SYSTEM_CLOCK, Clock
 from durable_core.codec import decode, encode
 from durable_core.definition.diff import DefinitionDiff
-from durable_core.dsl.registry import registry
 from durable_core.dsl.workflow import Workflow
 from durable_core.durations import to_seconds
 from durable_core.engine import explaining, reading
@@ -25,6 +24,7 @@ from durable_core.engine.doctor import Check, doctor
 from durable_core.engine.execution import Execution
 from durable_core.engine.queues import Queues
 from durable_core.engine.schedules import Schedules
+from durable_core.engine.starting import beginning, chosen_workflow, worker_options
 from durable_core.engine.verify import Finding, verify
 from durable_core.engine.waiters import Waiters
 from durable_core.engine.watching import DEFAULT_RATE, Watch
@@ -36,9 +36,9 @@ from durable_core.executor.definitions import Definitions
 from durable_core.executor.settlement import Settled
 from durable_core.executor.start import Beginning, StartUnit
 from durable_core.executor.waiting import Waits
-from durable_core.executor.worker import DEFAULT_LEASE, Worker, WorkerOptions
+from durable_core.executor.worker import DEFAULT_LEASE, Worker
 from durable_core.failpoints import failpoint
-from durable_core.ids import check_id, new_execution_id
+from durable_core.ids import new_execution_id
 from durable_core.query import executions as queries
 from durable_core.query.entry import Entry
 from durable_core.query.explain import Explanation
@@ -67,6 +67,7 @@ class Engine:
         log_level: int | str = "INFO",
         passthrough: bool = True,
     ) -> None:
+        self._options = worker_options(DEFAULT_QUEUES if queues is None else queues, lease, name)
         capture = CaptureOptions(log_level=log_level, passthrough=passthrough, clock=clock)
         self.clock = clock
         self.database = open_database(url, clock=clock)
@@ -81,8 +82,6 @@ class Engine:
         self._capture = Capture(self.committer, capture, self._wrote_lines)
         self.scheduler = Scheduler(self.committer, self.definitions, clock, on_fired=self._fired)
         self._own_worker = worker
-        seconds = lease.total_seconds() if isinstance(lease, timedelta) else float(lease)
-        self._options = WorkerOptions(queues=dict(queues or DEFAULT_QUEUES), lease=seconds, name=name)
         self._workers: list[Worker] = []
         self._lock = threading.Lock()
         self._closed = False
@@ -121,9 +120,7 @@ class Engine:
         self._must_be_open()
         options = self._options
         if queues is not None or name is not None:
-            options = WorkerOptions(
-                queues=dict(queues or options.queues), lease=options.lease, name=name or options.name
-            )
+            options = worker_options(options.queues if queues is None else queues, options.lease, name or options.name)
         worker = Worker(self.committer, self.definitions, self.clock, self.bus, self._waits, self._capture, options)
         worker.start()
         self._workers.append(worker)
@@ -177,8 +174,8 @@ class Engine:
     ) -> Execution:
         """Start an execution; once this returns it reaches an end or an open wait, whatever dies in between (E-1)."""
         self._must_be_open()
-        chosen = registry.get(workflow) if isinstance(workflow, str) else workflow
-        beginning = _beginning(
+        chosen = chosen_workflow(workflow)
+        begun = beginning(
             chosen,
             input,
             id=id,
@@ -188,7 +185,7 @@ class Engine:
             at=at,
             tags=tags,
         )
-        return self._start(chosen, (beginning,))[0]
+        return self._start(chosen, (begun,))[0]
 
     def start_many(
         self,
@@ -202,8 +199,8 @@ class Engine:
     ) -> list[Execution]:
         """Start one execution for each input, all in few commits; the first wrong input refuses all of them."""
         self._must_be_open()
-        chosen = registry.get(workflow) if isinstance(workflow, str) else workflow
-        beginnings = [_beginning(chosen, each, queue=queue, priority=priority, at=at, tags=tags) for each in inputs]
+        chosen = chosen_workflow(workflow)
+        beginnings = [beginning(chosen, each, queue=queue, priority=priority, at=at, tags=tags) for each in inputs]
         return self._start(chosen, beginnings)
 
     def _start(self, workflow: Workflow, beginnings: Sequence[Beginning]) -> list[Execution]:
@@ -218,13 +215,13 @@ class Engine:
             failpoint("before_start", each.execution_id)
         self.committer.commit_all(units)
         begun = [unit.value() for unit in units]
-        for beginning, one in zip(beginnings, begun, strict=True):
+        for given, one in zip(beginnings, begun, strict=True):
             failpoint("after_start", one.execution_id)
             if not one.new:
                 continue
             self.definitions.remembered(workflow.definition)
             if one.claimed and worker is not None:
-                worker.take_begun(workflow, beginning, one)
+                worker.take_begun(workflow, given, one)
             if self.bus.listens(one.execution_id):
                 self.bus.publish(Message("started", one.execution_id))
         if any(one.ready for one in begun):
@@ -511,32 +508,6 @@ class Engine:
                     raise TimeoutError(f"Execution {execution_id} is still {status} after {timeout:g} s.")
                 ended.wait(pause if left is None else min(pause, left))
                 pause = min(pause * 1.5, 0.5)
-
-
-def _beginning(
-    workflow: Workflow,
-    input: Any,
-    *,
-    id: str | None = None,
-    idempotency_key: str | None = None,
-    queue: str | None = None,
-    priority: int | None = None,
-    at: datetime | None = None,
-    tags: Sequence[str] = (),
-) -> Beginning:
-    """What an execution begins with, checked."""
-    return Beginning(
-        execution_id=new_execution_id() if id is None else check_id(id),
-        definition=workflow.definition,
-        fingerprint=workflow.fingerprint,
-        input=encode(workflow.validate_input({} if input is None else input)),
-        idempotency_key=idempotency_key,
-        queue=queue,
-        priority=priority,
-        at=None if at is None else to_us(at),
-        tags=tags,
-        given_id=id is not None,
-    )
 
 
 def _id(execution: str | Execution) -> str:

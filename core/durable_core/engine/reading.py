@@ -9,9 +9,9 @@ from typing import Any
 from durable_core.clock import seconds_to_us, to_us
 from durable_core.codec import to_plain
 from durable_core.definition.model import Definition
-from durable_core.dsl.registry import registry
 from durable_core.dsl.workflow import Workflow, set_graph_factory
 from durable_core.durations import to_seconds
+from durable_core.engine.starting import chosen_workflow
 from durable_core.engine.surface import Surface
 from durable_core.engine.watching import follow_lines
 from durable_core.errors import InputValidationError, StoreError
@@ -228,7 +228,7 @@ def workflow_graph(workflow: Workflow | str) -> Any:
     """The graph of a workflow before anything runs."""
     from durable_core.graph import build_graph  # half of what an engine costs to import, and few ask for it
 
-    chosen = registry.get(workflow) if isinstance(workflow, str) else workflow
+    chosen = chosen_workflow(workflow)
     return build_graph(chosen.definition)
 
 

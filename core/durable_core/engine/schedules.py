@@ -15,6 +15,7 @@ from durable_core.dsl.schedules import CatchUp, Overlap, Schedule
 from durable_core.dsl.workflow import Workflow
 from durable_core.durations import to_seconds
 from durable_core.engine.execution import Execution
+from durable_core.engine.starting import chosen_workflow
 from durable_core.engine.surface import Surface
 from durable_core.errors import InputValidationError
 from durable_core.query.entry import Entry, decode_leniently
@@ -119,7 +120,7 @@ class Schedules:
     ) -> Entry:
         """A new schedule of a registered workflow; a wrong option, or a name that is taken, creates nothing."""
         check_name(name, "schedule", "the name of the schedule")
-        chosen = registry.get(workflow) if isinstance(workflow, str) else workflow
+        chosen = chosen_workflow(workflow)
         where = f"schedule {name!r}"
         options = _checked(
             where,
