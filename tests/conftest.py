@@ -7,12 +7,17 @@ from collections.abc import Generator, Iterator
 from contextlib import ExitStack
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.services import PostgresServer, ServiceMissing, postgres_server
 
+if TYPE_CHECKING:
+    from tests.stores import StorePool
+
 NEVER_SKIPPED_IN_CI = ("service", "browser")
+POSTGRES_FIXTURES = frozenset(("postgres_url", "postgres_store_url", "_postgres_stores"))
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -27,7 +32,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """A test that asks for a service's fixture bears that service's mark, so `-m "not service"` leaves it out."""
     for item in items:
-        if "postgres_url" in getattr(item, "fixturenames", ()):
+        if POSTGRES_FIXTURES & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.service("postgres"))
 
 
@@ -68,6 +73,33 @@ def postgres_url(_postgres_or_reason: PostgresServer | str) -> Iterator[str]:
         _postgres_or_reason.drop_database(name)
 
 
+@pytest.fixture(scope="session")
+def _postgres_stores(_postgres_or_reason: PostgresServer | str) -> Iterator[StorePool | str]:
+    if isinstance(_postgres_or_reason, str):
+        yield _postgres_or_reason
+        return
+    from tests.stores import StorePool
+
+    pool = StorePool(_postgres_or_reason)
+    yield pool
+    pool.close()
+
+
+@pytest.fixture
+def postgres_store_url(_postgres_stores: StorePool | str) -> Iterator[str]:
+    """The URL of a PostgreSQL database for one empty store; others may have used it before."""
+    if isinstance(_postgres_stores, str):
+        pytest.skip(_postgres_stores)
+    with _postgres_stores.store() as url:
+        yield url
+
+
+@pytest.fixture
+def sqlite_store_url(sqlite_url: str) -> str:
+    """The twin of `postgres_store_url`."""
+    return sqlite_url
+
+
 @pytest.fixture
 def sqlite_url(tmp_path: Path) -> str:
     """The URL of an SQLite file that does not exist yet and is this test's alone."""
@@ -77,5 +109,5 @@ def sqlite_url(tmp_path: Path) -> str:
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.service("postgres"))])
 def store_url(request: pytest.FixtureRequest) -> str:
     """An empty store of each kind in turn: the same promises hold on all of them."""
-    url: str = request.getfixturevalue(f"{request.param}_url")
+    url: str = request.getfixturevalue(f"{request.param}_store_url")
     return url

@@ -7,10 +7,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psycopg
 import pytest
+from sqlmodel import SQLModel
 
+import durable_core.store.tables  # noqa: F401 - declares them
+from durable_core.engine.engine import Engine
 from tests.architecture.sources import PROJECT
 from tests.services import PostgresServer
+from tests.stores import StorePool
 
 SKIPPING_TESTS = """
 import pytest
@@ -51,18 +56,26 @@ def test_a_skipped_service_test_fails_in_ci_only(tmp_path: Path, ci: str, failed
     assert ("not skipped, because CI is set: no server here" in done.stdout) is bool(failed)
 
 
-def test_a_store_is_empty_and_its_own(store_url: str) -> None:
-    """Each test gets a store nobody else has written to, by a URL an engine takes."""
-    scheme, _, rest = store_url.partition("://")
-    if scheme == "sqlite":
-        assert not Path(rest.removeprefix("/")).exists()
-        return
-    assert scheme == "postgresql+psycopg"
-    import psycopg
+@pytest.mark.parametrize("turn", [1, 2])
+def test_a_store_is_empty_and_its_own(store_url: str, turn: int) -> None:
+    """Each test gets a store with nothing in it, by a URL an engine takes, whatever the test before left there."""
+    with Engine(store_url, worker=False) as engine, engine.database.write() as tx:
+        for table in SQLModel.metadata.tables:
+            assert tx.fetch(f"SELECT COUNT(*) FROM {table}") == [(0,)], table
+        tx.execute("INSERT INTO queues (name, paused, updated_at) VALUES ('mine', 1, 2)")
 
-    with psycopg.connect(store_url.replace("+psycopg", "", 1)) as connection:
-        row = connection.execute("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'").fetchone()
-        assert row == (0,)
+
+def test_a_store_with_other_tables_is_not_used_again(_postgres_stores: StorePool | str) -> None:
+    """Nor one that holds no store at all."""
+    if isinstance(_postgres_stores, str):
+        pytest.skip(_postgres_stores)
+    with (
+        _postgres_stores.store() as url,
+        psycopg.connect(url.replace("+psycopg", "", 1), autocommit=True) as connection,
+    ):
+        connection.execute("CREATE TABLE theirs (id INTEGER)")
+    with _postgres_stores.store() as another:
+        assert another != url
 
 
 @pytest.mark.parametrize(

@@ -167,7 +167,7 @@ def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
     if request.param == "sqlite":
         url = request.getfixturevalue("sqlite_url")
     elif request.param == "postgres":
-        url = request.getfixturevalue("postgres_url")
+        url = request.getfixturevalue("postgres_store_url")
     made = DatabaseBench(url)
     yield made
     made.close()

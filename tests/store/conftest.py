@@ -15,6 +15,13 @@ CORE = Path(__file__).parents[2] / "core"
 Spawn = Callable[..., "subprocess.Popen[str]"]
 
 
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.service("postgres"))])
+def store_url(request: pytest.FixtureRequest) -> str:
+    """A database of each kind that nobody has made a store in."""
+    url: str = request.getfixturevalue(f"{request.param}_url")
+    return url
+
+
 @pytest.fixture
 def database(store_url: str) -> Iterator[Database]:
     """An open store with its tables and one more, `bench (id, a, b)`, `a` unique."""
