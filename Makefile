@@ -4,7 +4,10 @@
 SHELL := /bin/bash
 VENV := .venv
 BIN := $(VENV)/bin
-ROOTS := core tui notebook_ext studio tests
+ROOTS := core tui notebook_ext studio tests bench
+# Tests wait for databases and processes more than they compute: a few more at once than there are cores.
+JOBS ?= 4
+PYTEST := $(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 
 .PHONY: help demo test crash check format bench soak lowest clean
 
@@ -46,18 +49,18 @@ demo: $(VENV)/stamp-demo
 	@scripts/demo.sh $(BIN)/durable-studio
 
 test: $(VENV)/stamp-dev $(VENV)/stamp-system
-	$(BIN)/python -m pytest -ra -m "not crash"
+	$(PYTEST) -ra -m "not crash"
 
 # Kills workers at every named point, on every shape of workflow, on both databases: some minutes of its own.
 crash: $(VENV)/stamp-dev $(VENV)/stamp-system
-	$(BIN)/python -m pytest -ra -m crash
+	$(PYTEST) -ra -m crash
 
 check: $(VENV)/stamp-dev
 	$(BIN)/ruff check $(ROOTS)
 	$(BIN)/ruff format --check $(ROOTS)
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
-	$(BIN)/python -m pytest -q -m "not slow and not service and not browser and not crash"
+	$(PYTEST) -q -m "not slow and not service and not browser and not crash"
 
 format: $(VENV)/stamp-dev
 	$(BIN)/ruff check --fix $(ROOTS)
