@@ -6,6 +6,7 @@ import signal
 import time
 from pathlib import Path
 
+from durable_core.engine.engine import Engine
 from tests.crash import ledger, tables
 from tests.crash.drive import Order
 from tests.crash.nursery import Nursery, Process
@@ -56,6 +57,16 @@ class Run:
     def begins(self) -> list[ledger.Line]:
         """Every body that has begun so far."""
         return [line for line in ledger.read(self.ledger) if line.kind == "begin"]
+
+    def await_workers(self, count: int, seconds: float = 20.0) -> None:
+        """Wait until so many workers have announced themselves, and so hear of what is committed from now on."""
+        deadline = time.monotonic() + seconds
+        with Engine(self.url, worker=False) as client:
+            while time.monotonic() < deadline:
+                if len(client.nodes()) >= count:
+                    return
+                time.sleep(0.01)
+        raise TimeoutError(f"{count} workers have not started in {seconds:g} s:\n{self.log()}")
 
     def await_begin(self, step: str, count: int = 1, seconds: float = 20.0) -> ledger.Line:
         """Wait until a body of that name has begun for the `count`-th time."""

@@ -12,9 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from durable_core.engine.engine import Engine
 from tests.crash import ledger, tables
 from tests.crash.nursery import ROOT, SOURCES, Nursery
 from tests.crash.runs import PATIENCE, Run
+from tests.crash.shapes import SHAPES
 from tests.crash.verdict import faults
 
 pytestmark = [pytest.mark.crash, pytest.mark.timeout(120)]
@@ -37,8 +39,7 @@ def test_a_killed_worker_is_noticed_at_once_and_not_after_its_lease(run: Run) ->
     killed = run.process(inputs={"x": {"seconds": 1.5}}, lease=30.0)
     run.await_begin("linger")
     other = run.process(executions={}, expect=1, lease=30.0)
-    while len(tables.query(run.url, "SELECT id FROM workers")) < 2:
-        time.sleep(0.01)
+    run.await_workers(2)
     killed.signal(signal.SIGKILL)
     at = time.time_ns() // 1000
     again = run.await_begin("linger", count=2)
@@ -154,10 +155,28 @@ def test_a_frozen_worker_whose_lease_was_taken_over_writes_nothing_afterwards(ru
     assert len([line for line in run.begins() if line.key.endswith(":third")]) == 1
 
 
+def test_an_idle_worker_hears_at_once_of_work_that_another_process_brings(
+    nursery: Nursery, store_url: str, tmp_path: Path
+) -> None:
+    """D-2: it waited for its next slow look, up to 2 s, and a busy neighbour had done everything by then."""
+    run = Run(nursery, store_url, tmp_path, {f"x{number}": "sequence" for number in range(6)})
+    worker = run.process(executions={}, expect=6)
+    run.await_workers(1)
+    lags = []
+    with Engine(store_url, worker=False) as client:
+        for id, shape in run.executions.items():
+            at = time.time_ns() // 1000
+            client.start(SHAPES[shape].workflow, id=id).wait(20)
+            lags.append(next(line.at for line in run.begins() if line.key.startswith(f"{id}:")) - at)
+    assert worker.wait(PATIENCE) == 0
+    assert sorted(lags)[3] < 500_000, lags
+
+
 def test_several_worker_processes_on_one_store_share_the_load(nursery: Nursery, store_url: str, tmp_path: Path) -> None:
     """T-3: each gets some, none gets what another has, and one worker never runs more than it may."""
     run = Run(nursery, store_url, tmp_path, {f"x{number:03}": "lingering" for number in range(60)})
     workers = [run.process(executions={}, expect=60, queues={"default": 4}) for _ in range(3)]
+    run.await_workers(3)
     inputs = {id: {"seconds": 0.05} for id in run.executions}
     client = run.process(works=False, inputs=inputs)
     assert [process.wait(PATIENCE) for process in (client, *workers)] == [0] * 4

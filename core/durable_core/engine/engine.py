@@ -122,6 +122,7 @@ class Engine:
         if queues is not None or name is not None:
             options = worker_options(options.queues if queues is None else queues, options.lease, name or options.name)
         worker = Worker(self.committer, self.definitions, self.clock, self.bus, self._waits, self._capture, options)
+        self.changes.subscribe(worker.others_committed)
         worker.start()
         self._workers.append(worker)
         self.scheduler.start()

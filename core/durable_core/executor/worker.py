@@ -109,6 +109,7 @@ class Worker:
         self._wake = threading.Event()
         self._stopping = False
         self._full = False
+        self._others_committed = False
         self._lease_deadline = 0.0
         self._threads: list[threading.Thread] = []
         self._process_lock: ProcessLock | None = None
@@ -219,6 +220,11 @@ class Worker:
 
     def wake(self) -> None:
         """There may be work."""
+        self._wake.set()
+
+    def others_committed(self, executions: frozenset[str] | None) -> None:
+        """Another process has committed something: look for work, and for bodies of ours that it asks to stop."""
+        self._others_committed = True
         self._wake.set()
 
     @property
@@ -399,6 +405,9 @@ class Worker:
         """Claim what there is; returns how many seconds to sleep if nobody wakes us."""
         while self._refused:
             self._settle((self._refused.popleft(),))
+        if self._others_committed:
+            self._others_committed = False
+            self._heed_stop_requests()
         with self._lock:
             free = {queue: limit - self._taken.get(queue, 0) for queue, limit in self.options.queues.items()}
             free = {queue: count for queue, count in free.items() if count > 0}
@@ -498,7 +507,6 @@ class Worker:
         with self.database.read() as tx:
             dead = dead_workers(tx, self.id, host_identity())
             expired = tx.fetch(sql.EXPIRED_TOKENS, {"now": tx.now()})
-            stopping = self._stop_requests(tx)
         recovered = 0
         if dead or expired:
             failpoint("before_takeover", self.id)
@@ -508,8 +516,7 @@ class Worker:
             recovered += self.committer.run(lambda tx: take_over_expired(tx, self.definitions.stored))
         if recovered:
             failpoint("after_takeover", self.id)
-        for token_id in stopping:
-            self.interrupt(token_id)
+        self._heed_stop_requests()
         self._deadlines()
         self._unblock()
         if recovered:
@@ -542,21 +549,18 @@ class Worker:
             if settled.ready:
                 self._wake.set()
 
-    def _stop_requests(self, tx: Transaction) -> list[str]:
+    def _heed_stop_requests(self) -> None:
+        """Another process may have cancelled something: ask the bodies it names to stop."""
         if not self.held:
-            return []
-        return [token_id for (token_id,) in tx.fetch(sql.STOP_REQUESTS, {"worker": self.id})]
+            return
+        with self.database.read() as tx:
+            asked = tx.fetch(sql.STOP_REQUESTS, {"worker": self.id})
+        for (token_id,) in asked:
+            self.interrupt(token_id)
 
     def _deadlines(self) -> bool:
         """Let executions that ran over their workflow's timeout fail."""
         return expire_deadlines(self.committer, self.definitions, self.bus, self.interrupt, self._wake.set)
-
-    def check_stop_requests(self) -> None:
-        """Another process may have cancelled something: ask the bodies it names to stop."""
-        with self.database.read() as tx:
-            tokens = self._stop_requests(tx)
-        for token_id in tokens:
-            self.interrupt(token_id)
 
 
 WorkerFactory = Callable[[WorkerOptions], Worker]

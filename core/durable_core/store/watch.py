@@ -96,14 +96,19 @@ class ChangeWatch:
         self._ready.set()
         for changed in self._wake_ups(path):
             # The log is written before the commit counts, and what makes it count is a mapped page no watch can see:
-            # a look right after the event may come too early.
+            # a look right after the event may come too early. There is one writer at a time: once this process has
+            # committed again (twice: a commit is counted a moment after it is made), the event's own commit is over.
+            commits = database.commits
             for pause in _LOOKS if changed else (0.0,):
                 if self._stop.wait(pause):
                     return
+                over = database.commits - commits > 1
                 version = self._version(database)
                 if version is not None and version != seen:
                     seen = version
                     self._tell(None)
+                    break
+                if over:
                     break
 
     def _version(self, database: SqliteDatabase) -> int | None:
