@@ -12,7 +12,14 @@ import pytest
 
 from durable_core.dsl import Retry, foreach, parallel, registry, step, workflow
 from durable_core.engine.engine import Engine
-from durable_core.errors import ExecutionExistsError, ExecutionFailed, InputValidationError, InvalidStateError
+from durable_core.engine.execution import Execution
+from durable_core.errors import (
+    ExecutionExistsError,
+    ExecutionFailed,
+    ExecutionNotFoundError,
+    InputValidationError,
+    InvalidStateError,
+)
 from tests.engine.runs import Held, attempts, completed, end_of, until
 
 
@@ -408,3 +415,10 @@ def test_an_engine_with_wrong_options_opens_no_store(store_url: str, options: di
     with pytest.raises(InputValidationError) as caught:
         Engine(store_url, **options)
     assert list(caught.value.errors) == list(options)
+
+
+def test_waiting_for_an_execution_that_is_gone_says_so_and_keeps_no_connection(engine: Engine) -> None:
+    for _ in range(50):
+        with pytest.raises(ExecutionNotFoundError, match="wf_gone"):
+            Execution(engine, "wf_gone").wait(5)
+    assert engine.list_executions() == []

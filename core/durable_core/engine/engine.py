@@ -500,8 +500,8 @@ class Engine:
             while True:
                 with self.database.read() as tx:
                     status = queries.status_of(tx, execution_id)
-                if status is None:
-                    queries.find(self.database.read().__enter__(), execution_id)
+                    if status is None:
+                        queries.find(tx, execution_id)  # says that there is none
                 if status in ("completed", "failed", "cancelled", "compensated", "compensation_failed"):
                     return
                 left = None if deadline is None else deadline - time.monotonic()
