@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from durable_core.bus.messages import Advance, Finished, Message
-from durable_core.dsl import decision, foreach, loop, parallel, registry, step, workflow
+from durable_core.dsl import Retry, decision, foreach, loop, parallel, registry, step, workflow
 from durable_core.engine.engine import Engine
 from durable_core.live.fetch import fetch_view
 from durable_core.live.fold import Stale, fold
@@ -24,18 +23,22 @@ class Story:
     messages: tuple[Message, ...]
     truths: tuple[ExecutionView, ...]
 
-    def truth_at(self, revision: int) -> list[ExecutionView]:
-        return [truth for truth in self.truths if truth.revision == revision]
+
+SHAPES = ("sequence", "branches", "loop", "parallel", "retry")
 
 
 def record(name: str) -> Story:
-    """Run a workflow of that shape in this thread's view: a reader that looks at the store after each message."""
+    """Run a workflow of that shape and look at the store after each message.
+
+    One worker slot only: with more, a second commit may come between a commit and the look that follows it, and the
+    state in between, which the store did have, would be missing from the story.
+    """
 
     @step
     def one(ctx):
         ctx["n"] = ctx.get("n", 0) + 1
 
-    @step
+    @step(retry=Retry(max_attempts=2, base=0.01))
     def fail_once(ctx):
         if ctx.attempt == 1:
             raise ConnectionError("away")
@@ -52,6 +55,7 @@ def record(name: str) -> Story:
             parallel("both", [one, one.with_options(name="b")], [one.with_options(name="c")]),
             foreach("each", one.with_options(name="e"), items=lambda ctx: [1, 2, 3]),
         ],
+        "retry": lambda: [one, fail_once, one.with_options(name="z")],
     }
 
     def built():
@@ -59,7 +63,7 @@ def record(name: str) -> Story:
 
     messages: list[Message] = []
     truths: list[ExecutionView] = []
-    with registry.isolated(), Engine("sqlite://", passthrough=False) as engine:
+    with registry.isolated(), Engine("sqlite://", passthrough=False, queues={"default": 1}) as engine:
         flow = workflow(name=f"story_{name}")(built)
 
         def hear(message: Message) -> None:
@@ -76,8 +80,8 @@ def record(name: str) -> Story:
 
 
 @pytest.fixture(scope="module")
-def stories() -> Iterator[dict[str, Story]]:
-    yield {name: record(name) for name in ("sequence", "branches", "loop", "parallel")}
+def stories() -> dict[str, Story]:
+    return {name: record(name) for name in SHAPES}
 
 
 @pytest.mark.parametrize("name", ["sequence", "branches", "loop"])
@@ -96,15 +100,29 @@ def test_a_run_without_forks_is_followed_without_looking_at_the_store(stories: d
     assert refetched <= 3, "plain moves tell everything"
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=300, deadline=None)
-@given(data=st.data())
-def test_any_loss_doubling_or_order_of_events_ends_in_the_truth(stories: dict[str, Story], data: st.DataObject) -> None:
+def test_a_story_misses_no_state(stories: dict[str, Story]) -> None:
+    """What the next test relies on: each numbered message has the state that it led to, and states only get newer."""
+    for story in stories.values():
+        revisions = [truth.revision for truth in story.truths]
+        assert revisions == sorted(revisions)
+        assert {message.revision for message in story.messages if message.revision} <= set(revisions)
+
+
+# Plain numbers, taken modulo the length of the story: what is drawn depends on nothing but the seed.
+deliveries = st.lists(st.integers(0, 10_000), max_size=60)
+
+
+@pytest.mark.parametrize("name", SHAPES)
+@settings(max_examples=80, deadline=None)
+@given(numbers=deliveries, roughly_in_order=st.booleans())
+def test_any_loss_doubling_or_order_of_events_ends_in_the_truth(
+    stories: dict[str, Story], name: str, numbers: list[int], roughly_in_order: bool
+) -> None:
     """The view is at each moment a state the store has had, never older than before, and in the end the store's own."""
-    story = stories[data.draw(st.sampled_from(sorted(stories)), label="story")]
+    story = stories[name]
     last = story.truths[-1]
-    numbers = range(len(story.messages))
-    delivered = data.draw(st.lists(st.sampled_from(numbers), max_size=3 * len(numbers)), label="delivered")
-    if data.draw(st.booleans(), label="roughly in order"):
+    delivered = [number % len(story.messages) for number in numbers]
+    if roughly_in_order:
         delivered.sort()
     stored = 0  # how far the store is: at least as far as what was told of
     view = story.truths[0]
@@ -116,8 +134,8 @@ def test_any_loss_doubling_or_order_of_events_ends_in_the_truth(stories: dict[st
         assert following.revision <= story.truths[stored].revision, "newer than the store"
         assert following.revision >= view.revision, "older than before"
         view = following
-        same = story.truth_at(view.revision)
-        assert view in same, "no state that the store has had"
+        same = [truth for truth in story.truths if truth.revision == view.revision]
+        assert any(view == truth for truth in same), "no state that the store has had"
     # whoever lost the last events looks once: an end is always told, or found by the slow look
     following = fold(view, Message("tokens", view.id))
     if isinstance(following, Stale):
