@@ -51,6 +51,16 @@ def broken():
     return [greet, fail]
 
 
+@step(compensate=lambda ctx: print("taken back"))
+def promise():
+    return "soon"
+
+
+@workflow
+def taken_back():
+    return [promise, fail]
+
+
 @workflow
 def asks():
     return [wait_for_input("name", prompt="Who are you?"), greet]

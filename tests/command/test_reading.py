@@ -124,6 +124,15 @@ def test_an_execution_is_shown_with_every_step(command: Command, flows: Path) ->
     assert "\x1b" not in text
 
 
+def test_a_handler_that_ran_is_told_from_its_step(command: Command, flows: Path) -> None:
+    """In the status of an execution and in the lines of a run."""
+    ran = command("run", f"{flows}:taken_back", "--id", "mine")
+    status = command("status", "mine")
+    assert [line.split()[:2] for line in ran.out.splitlines() if "by lambda" in line] == [["↶", "compensated"]]
+    promised = [line.split()[1:3] for line in status.out.splitlines() if line.startswith("promise")]
+    assert promised == [["✔", "completed"], ["↶", "compensated"]]
+
+
 def test_logs_are_lines(command: Command, flows: Path) -> None:
     """One JSON object a line, with the keys of the contract."""
     command("run", f"{flows}:hello", "--id", "mine")
@@ -169,7 +178,13 @@ def test_workflows_are_found_in_arguments_settings_and_environment(
 ) -> None:
     """Arguments, then DURABLE_WORKFLOWS, then [tool.durable-studio]."""
     assert "No workflows" in command("workflows").out
-    assert [one["name"] for one in command("workflows", flows, "--json").json] == ["hello", "broken", "asks", "slow"]
+    assert [one["name"] for one in command("workflows", flows, "--json").json] == [
+        "hello",
+        "broken",
+        "taken_back",
+        "asks",
+        "slow",
+    ]
     Path("pyproject.toml").write_text('[tool.durable-studio]\nworkflows = ["flows.py:hello"]\n')
     [one] = command("workflows", "--json").json
     assert (one["name"], one["description"], one["steps"]) == ("hello", "Say hello.", ["greet"])
@@ -177,7 +192,7 @@ def test_workflows_are_found_in_arguments_settings_and_environment(
     monkeypatch.chdir("inner")
     assert "hello" in command("workflows").out
     monkeypatch.setenv("DURABLE_WORKFLOWS", str(flows))
-    assert len(command("workflows", "--json").json) == 4
+    assert len(command("workflows", "--json").json) == 5
 
 
 def test_a_faulty_setting_names_the_file(command: Command) -> None:

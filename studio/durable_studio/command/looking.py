@@ -28,6 +28,7 @@ from durable_studio.command.output import (
     table,
     took,
 )
+from durable_studio.command.watching import word_of
 from durable_studio.discovery import find_workflow, is_target, load_all
 from durable_studio.settings import read_settings
 
@@ -112,6 +113,7 @@ def show_status(engine: Engine, id: str, as_json: bool) -> int:
 
 
 def _step_row(step: dict[str, Any]) -> tuple[object, ...]:
+    word = word_of(step)
     iteration = "".join(f"[{number}]" for number in step["iterations"])
     spent = took(step["started_at"], step["completed_at"])
     told = error_line({**step["error"], "step": None}) if step["error"] else ""
@@ -119,7 +121,7 @@ def _step_row(step: dict[str, Any]) -> tuple[object, ...]:
         told = f"-> {step['choice']}" if step["type"] != "compensation" else f"by {step['choice']}"
     return (
         f"{step['path']}{iteration}",
-        f"{GLYPHS.get(step['status'], '·')} {step['status']}",
+        f"{GLYPHS.get(word, '·')} {word}",
         step["attempt"],
         spent,
         told,
@@ -127,7 +129,7 @@ def _step_row(step: dict[str, Any]) -> tuple[object, ...]:
 
 
 def _statuses(whole: dict[str, Any]) -> list[str]:
-    return [step["status"] for step in whole["steps"]]
+    return [word_of(step) for step in whole["steps"]]
 
 
 def show_logs(engine: Engine, id: str, as_json: bool, *, step: str | None, level: str | None, follow: bool) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -149,12 +149,11 @@ class JsonLines:
 
 def step_line(step: Entry, *, name_width: int = 28) -> str:
     """One attempt in one line: glyph, status, name, time, and what there is to say."""
-    return (
-        paint(f"{GLYPHS.get(step['status'], '·')} {word_of(step):<11}", step["status"]) + " " + _rest(step, name_width)
-    )
+    word = word_of(step)
+    return paint(f"{GLYPHS.get(word, '·')} {word:<11}", word) + " " + _rest(step, name_width)
 
 
-def word_of(step: Entry) -> str:
+def word_of(step: Mapping[str, Any]) -> str:
     """The attempt's status; a handler that has run is told from its step."""
     return "compensated" if step["type"] == "compensation" and step["status"] == "completed" else str(step["status"])
 
