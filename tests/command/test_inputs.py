@@ -160,6 +160,13 @@ def test_events_are_sent(command: Command, asking: Path) -> None:
     assert command("event", "paid", "--to", "nobody").code == 3
 
 
+def test_an_event_may_be_kept_before_anything_has_run(command: Command, asking: Path) -> None:
+    """What is told to be kept is kept, in a store that is made for it."""
+    assert "it is kept for later ones" in command("event", "paid", "7", "--keep-for", "1h").out
+    done = command("run", f"{asking}:listens", "--json")
+    assert (done.json["status"], done.json["context"]["paid"]) == ("completed", 7)
+
+
 def test_fork_and_explain(command: Command, asking: Path) -> None:
     command("run", f"{asking}:counts", "--id", "mine")
     explained = command("explain", "mine")

@@ -25,6 +25,8 @@ EVERY = (
     ["inputs"],
     ["inputs", "list"],
     ["inputs", "answer"],
+    ["schedules"],
+    *(["schedules", each] for each in ("list", "create", "update", "enable", "disable", "delete", "trigger", "next")),
     ["cleanup"],
     ["workflows"],
     ["graph"],

@@ -52,14 +52,14 @@ def store_url(ctx: typer.Context, given: str | None, settings: Settings | None =
 
 
 @contextmanager
-def client(ctx: typer.Context, db: str | None, **options: Any) -> Iterator[Engine]:
-    """An engine without a worker; where there is no store yet it sees an empty one, and creates nothing."""
+def client(ctx: typer.Context, db: str | None, *, makes: bool = False, **options: Any) -> Iterator[Engine]:
+    """An engine without a worker; where there is no store yet it sees an empty one, and creates nothing unless told."""
     from durable_core.engine.engine import Engine
     from durable_core.store.urls import parse_url
 
     url = store_url(ctx, db)
     target = parse_url(url)
-    if target.path is not None and not target.path.exists() and target.path.parent.is_dir():
+    if not makes and target.path is not None and not target.path.exists() and target.path.parent.is_dir():
         url = "sqlite://"
     with Engine(url, worker=False, **options) as engine:
         yield engine
