@@ -48,6 +48,8 @@ def pytest_runtest_makereport(
         reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
         report.outcome = "failed"
         report.longrepr = f"not skipped, because CI is set: {reason.removeprefix('Skipped: ')}"
+    # Hostile text that a test printed: a report with a lone surrogate cannot travel from one process to another.
+    report.sections = [(title, text.encode(errors="backslashreplace").decode()) for title, text in report.sections]
     return report
 
 
