@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import threading
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Final, Protocol
 
 from durable_core.durations import to_seconds
 from durable_core.errors import DefinitionError
 
 __all__ = [
+    "LOCAL_ZONE",
     "SYSTEM_CLOCK",
     "Clock",
     "SystemClock",
@@ -99,6 +100,22 @@ def aware(value: datetime, option: str = "the datetime") -> datetime:
             hint="Give it a time zone, e.g. datetime.now(UTC) or datetime(..., tzinfo=ZoneInfo('Europe/Berlin')).",
         )
     return value
+
+
+class _LocalZone(tzinfo):
+    """The zone this machine is set to; its summer time at the date in question, not at the moment."""
+
+    def utcoffset(self, dt: datetime | None) -> timedelta | None:
+        return None if dt is None else dt.replace(tzinfo=None).astimezone().utcoffset()
+
+    def dst(self, dt: datetime | None) -> None:
+        return None
+
+    def tzname(self, dt: datetime | None) -> str | None:
+        return None if dt is None else dt.replace(tzinfo=None).astimezone().tzname()
+
+
+LOCAL_ZONE: Final = _LocalZone()
 
 
 def to_us(value: datetime, option: str = "the datetime") -> int:

@@ -72,6 +72,89 @@ def slow():
 '''
 
 
+ASKING = """
+import time
+from durable_studio import FormField, call, parallel, step, wait_for_event, wait_for_input, workflow
+
+
+@step
+def tell(ctx):
+    return {key: value for key, value in ctx.items() if key != "shown"}
+
+
+@step
+def count(ctx):
+    ctx.increment("n")
+    return ctx["n"]
+
+
+@workflow
+def approves():
+    return [count, wait_for_input("approval", type="approval", prompt="Really?"), tell]
+
+
+@workflow
+def signs_up():
+    return [
+        wait_for_input(
+            "details",
+            prompt="Who are you?",
+            fields=[
+                FormField("email", type="email", required=True),
+                FormField("plan", type="select", options=["basic", "pro"], default="basic"),
+                FormField("seats", type="integer", min=1, max=500),
+                FormField("news", type="boolean"),
+            ],
+        ),
+        tell,
+    ]
+
+
+@workflow
+def chooses():
+    return [
+        wait_for_input("colour", choices=["red", "blue", 3]),
+        wait_for_input("many", type="multi_choice", choices=["x", "y"]),
+        tell,
+    ]
+
+
+@workflow
+def listens():
+    return [wait_for_event("paid"), tell]
+
+
+@workflow
+def soon():
+    return [wait_for_input("name", timeout=0.3, timeout_value="nobody"), tell]
+
+
+@workflow
+def asks_below():
+    return [call("naps_and_asks"), tell]
+
+
+@step
+def nap():
+    time.sleep(0.5)
+
+
+@workflow
+def naps_and_asks():
+    return [nap, wait_for_input("deep", prompt="Deep?")]
+
+
+@workflow
+def a_moment():
+    return [wait_for_input("name", timeout=3, timeout_value="nobody"), tell]
+
+
+@workflow
+def counts():
+    return [count, count.with_options(name="again")]
+"""
+
+
 @dataclass(frozen=True)
 class Result:
     code: int
@@ -111,6 +194,14 @@ def flows(tmp_path: Path) -> Path:
     """A file with four workflows: hello, broken, asks, slow."""
     path = tmp_path / "flows.py"
     path.write_text(FLOWS)
+    return path
+
+
+@pytest.fixture
+def asking(tmp_path: Path) -> Path:
+    """A file with workflows that wait for people and events."""
+    path = tmp_path / "asking.py"
+    path.write_text(ASKING)
     return path
 
 

@@ -1,89 +1,12 @@
-"""`inputs`, `event`, `fork`, `explain`, and what a waiting `run` does."""
+"""`inputs`, `event`, `fork`, `explain`, and what a waiting `run` does where nobody sits."""
 
 from __future__ import annotations
 
-import os
-import pty
-import select
-import subprocess
-import sys
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from tests.architecture.sources import ROOTS
 from tests.command.conftest import Command
-
-FLOWS = """
-from durable_studio import FormField, parallel, step, wait_for_event, wait_for_input, workflow
-
-
-@step
-def tell(ctx):
-    return {key: value for key, value in ctx.items() if key != "shown"}
-
-
-@step
-def count(ctx):
-    ctx.increment("n")
-    return ctx["n"]
-
-
-@workflow
-def approves():
-    return [count, wait_for_input("approval", type="approval", prompt="Really?"), tell]
-
-
-@workflow
-def signs_up():
-    return [
-        wait_for_input(
-            "details",
-            prompt="Who are you?",
-            fields=[
-                FormField("email", type="email", required=True),
-                FormField("plan", type="select", options=["basic", "pro"], default="basic"),
-                FormField("seats", type="integer", min=1, max=500),
-                FormField("news", type="boolean"),
-            ],
-        ),
-        tell,
-    ]
-
-
-@workflow
-def chooses():
-    return [
-        wait_for_input("colour", choices=["red", "blue", 3]),
-        wait_for_input("many", type="multi_choice", choices=["x", "y"]),
-        tell,
-    ]
-
-
-@workflow
-def listens():
-    return [wait_for_event("paid"), tell]
-
-
-@workflow
-def soon():
-    return [wait_for_input("name", timeout=0.3, timeout_value="nobody"), tell]
-
-
-@workflow
-def counts():
-    return [count, count.with_options(name="again")]
-"""
-
-
-@pytest.fixture
-def asking(tmp_path: Path) -> Path:
-    path = tmp_path / "asking.py"
-    path.write_text(FLOWS)
-    return path
 
 
 def test_a_run_without_a_terminal_leaves_at_a_question(command: Command, asking: Path) -> None:
@@ -91,7 +14,7 @@ def test_a_run_without_a_terminal_leaves_at_a_question(command: Command, asking:
     done = command("run", f"{asking}:approves", "--id", "mine")
     assert done.code == 0, done.err
     assert "approval waits for an answer (approval): Really?" in done.out
-    assert "durable-studio inputs answer mine approval VALUE" in done.out
+    assert "durable-studio inputs answer mine approval approved" in done.out
     assert f"durable-studio run {asking}:approves --id mine" in done.out
     listed = command("inputs", "list", "--json").json
     assert [(each["execution_id"], each["name"], each["type"]) for each in listed] == [("mine", "approval", "approval")]
@@ -107,6 +30,13 @@ def test_a_run_without_a_terminal_leaves_at_a_question(command: Command, asking:
 def test_json_of_a_waiting_run_is_its_status(command: Command, asking: Path) -> None:
     done = command("run", f"{asking}:approves", "--json")
     assert (done.code, done.json["status"], done.json["current_steps"]) == (0, "waiting", ["approval"])
+
+
+def test_a_question_of_a_child_is_told_when_it_comes_up(command: Command, asking: Path) -> None:
+    """Nothing of the parent changes at that moment."""
+    done = command("run", f"{asking}:asks_below")
+    assert done.code == 0, done.err
+    assert "deep waits for an answer (free_text): Deep?" in done.out
 
 
 def test_a_question_that_times_out_soon_is_waited_for(command: Command, asking: Path) -> None:
@@ -181,91 +111,3 @@ def test_fork_and_explain(command: Command, asking: Path) -> None:
     assert command("fork", "mine", "--step", "nope").code == 2
     assert command("fork", "mine", "--step", "again", "--iteration", "x").code == 2
     assert command("explain", "nobody").code == 3
-
-
-class Terminal:
-    def __init__(self, file: int, process: subprocess.Popen[bytes]) -> None:
-        self.file = file
-        self.process = process
-        self.seen = ""
-        self._at = 0
-
-    def expect(self, text: str, seconds: float = 20.0) -> None:
-        """Read on until the text has come, after what was expected before."""
-        limit = time.monotonic() + seconds
-        while (found := self.seen.find(text, self._at)) < 0:
-            assert time.monotonic() < limit, f"no {text!r} in {self.seen[self._at :]!r}"
-            if select.select([self.file], [], [], 0.1)[0]:
-                try:
-                    self.seen += os.read(self.file, 65536).decode(errors="replace")
-                except OSError:  # the other side is closed
-                    limit = 0.0
-        self._at = found + len(text)
-
-    def type(self, text: str) -> None:
-        os.write(self.file, f"{text}\n".encode())
-
-
-@contextmanager
-def terminal(*arguments: object) -> Iterator[Terminal]:
-    """The command on a terminal of its own."""
-    ours, theirs = pty.openpty()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "durable_studio", *map(str, arguments)],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, ROOTS)), "TERM": "xterm", "NO_COLOR": "1"},
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
-        start_new_session=True,
-    )
-    os.close(theirs)
-    try:
-        yield Terminal(ours, process)
-    finally:
-        process.kill()
-        process.wait()
-        os.close(ours)
-
-
-@pytest.mark.slow
-def test_a_run_on_a_terminal_asks_right_there(asking: Path) -> None:
-    """Form fields with faults by field; only what was wrong is asked again; then the run goes on."""
-    with terminal("run", f"{asking}:signs_up") as screen:
-        screen.expect("Who are you?")
-        screen.expect("Email")
-        screen.type("nobody")
-        screen.expect("Plan")
-        screen.type("2")
-        screen.expect("Seats")
-        screen.type("0")
-        screen.expect("News")
-        screen.type("y")
-        screen.expect("must be at least 1")
-        screen.expect("Email")
-        screen.type("ana@example.org")
-        screen.expect("Seats")
-        screen.type("4")
-        screen.expect("completed")
-        assert screen.process.wait(15) == 0
-
-
-@pytest.mark.slow
-def test_choices_and_approvals_on_a_terminal(command: Command, asking: Path) -> None:
-    with terminal("run", f"{asking}:chooses", "--id", "mine") as screen:
-        screen.expect("2) blue")
-        screen.type("2")
-        screen.expect("many of chooses")
-        screen.expect("2) y")
-        screen.type("1,2")
-        screen.expect("completed")
-    context = command("status", "mine", "--json").json["context"]
-    assert (context["colour"], context["many"]) == ("blue", ["x", "y"])
-
-
-@pytest.mark.slow
-def test_whoever_would_rather_not_say_is_told_how_to_answer_later(asking: Path) -> None:
-    with terminal("run", f"{asking}:approves", "--id", "mine") as screen:
-        screen.expect("(r)ejected")
-        os.write(screen.file, b"\x04")
-        screen.expect("durable-studio inputs answer mine approval VALUE")
-        assert screen.process.wait(15) == 0

@@ -7,7 +7,7 @@ from durable_core.query.entry import Entry
 from durable_core.query.inputs import pending_inputs
 from durable_core.store.transaction import Transaction
 
-__all__ = ["outside_waits"]
+__all__ = ["open_questions", "outside_waits"]
 
 _BY_ITSELF = """
 SELECT COUNT(*) FROM tokens WHERE execution_id = :id AND status IN ('ready', 'running', 'retry', 'paused')"""
@@ -15,6 +15,9 @@ SELECT COUNT(*) FROM tokens WHERE execution_id = :id AND status IN ('ready', 'ru
 _OPEN = """
 SELECT id, path, kind, name, event, spec, due_at FROM waits
 WHERE execution_id = :id AND status = 'open' AND kind NOT IN ('member', 'once') ORDER BY created_at, id"""
+
+_CALLED = """
+SELECT event FROM waits WHERE execution_id = :id AND status = 'open' AND kind = 'call' ORDER BY created_at, id"""
 
 
 def outside_waits(tx: Transaction, execution_id: str, patience_us: int) -> list[Entry]:
@@ -24,6 +27,14 @@ def outside_waits(tx: Transaction, execution_id: str, patience_us: int) -> list[
     """
     found = _waits(tx, execution_id, tx.now() + patience_us)
     return [] if found is None else found
+
+
+def open_questions(tx: Transaction, execution_id: str) -> list[Entry]:
+    """The open questions of an execution and of the children it waits for, its own first."""
+    found = pending_inputs(tx, execution_id=execution_id)
+    for (child,) in tx.fetch(_CALLED, {"id": execution_id}):
+        found.extend(open_questions(tx, child))
+    return found
 
 
 def _waits(tx: Transaction, execution_id: str, soon: int) -> list[Entry] | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import json
+import shlex
 import sys
 from datetime import timedelta
 from pathlib import Path
@@ -17,7 +18,7 @@ from durable_core.errors import InputValidationError
 from durable_core.query.document import plain
 from durable_core.query.entry import Entry
 from durable_core.wait.answers import ANSWER
-from durable_core.wait.form_model import FormModel
+from durable_core.wait.form_model import FieldModel, FormModel
 from durable_studio.command.output import ago, emit, emit_json, safe, table
 
 THROUGH = "command"
@@ -100,6 +101,22 @@ def form_of(question: Entry) -> FormModel:
     return FormModel.from_spec(question["name"], spec, execution_id=question["execution_id"])
 
 
+def sample_of(question: Entry) -> str:
+    """What to type for VALUE: an answer as it could be, quoted for a shell."""
+    form = form_of(question)
+    options = [option.text for option in form.fields[0].options] if form.fields else []
+    match form.type:
+        case "form":
+            whole = {field.name: field.default or _placeholder(field) for field in form.fields}
+            return shlex.quote(safe(json.dumps(whole)))
+        case "multi_choice" if options:
+            return shlex.quote(safe(",".join(options[:2])))
+        case "approval" | "single_choice" if options:
+            return shlex.quote(safe(options[0]))
+        case _:
+            return "VALUE"
+
+
 def send_event(engine: Engine, name: str, given: str | None, as_json: bool, *, to: str | None, **options: Any) -> int:
     """Send an event, and say how many waits it met."""
     payload = None if given is None else _json(read_text(given, "the payload"), "the payload")
@@ -163,6 +180,13 @@ def _value(question: Entry | None, given: str) -> Any:
         case _:
             # a screen's text stays text; quotes, lists and objects are meant as JSON
             return parsed if isinstance(parsed, str | dict | list) else text
+
+
+def _placeholder(field: FieldModel) -> Any:
+    texts = [option.text for option in field.options]
+    if field.type == "multiselect":
+        return texts[:2]
+    return texts[0] if texts else field.type.upper()
 
 
 def _names(question: Entry | None) -> list[str]:

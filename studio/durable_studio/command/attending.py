@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Final
 
 from durable_core.query.entry import Entry
-from durable_core.query.outside import outside_waits
-from durable_studio.command.answering import form_of, give
+from durable_core.query.outside import open_questions, outside_waits
+from durable_studio.command.answering import form_of, give, sample_of
 from durable_studio.command.asking import ask
 from durable_studio.command.output import safe
-from durable_studio.command.watching import Progress, Show
+from durable_studio.command.watching import Standing
 
 if TYPE_CHECKING:
     from durable_core.engine.engine import Engine
 
 PATIENCE_SECONDS: Final = 60
-"""A wait that times out within this time is waited for."""
+"""A wait that times out within this time is waited for where nobody sits."""
 
 
 class Attended:
@@ -28,28 +28,32 @@ class Attended:
         self.waits: list[Entry] = []
         """What it waits for, once that is the reason to leave."""
 
-    def __call__(self, progress: Progress, show: Show) -> bool:
-        if progress.record.status != "waiting" or progress.record.flags:
+    def __call__(self, standing: Standing, rest: Callable[[], None]) -> bool:
+        if standing.status != "waiting" or standing.flags:
             return False
         with self._engine.database.read() as tx:
-            waits = outside_waits(tx, progress.record.id, PATIENCE_SECONDS * 1_000_000)
-        if not waits:
-            return False
+            if self._asking:
+                questions = open_questions(tx, standing.id)
+            else:
+                self.waits = outside_waits(tx, standing.id, PATIENCE_SECONDS * 1_000_000)
         if not self._asking:
-            self.waits = waits
-            return True
-        questions = [each for each in waits if each["kind"] == "input"]
+            return bool(self.waits)
         if not questions:
             return False  # an event may come from another terminal
-        show.rest()
+        rest()
         if self._ask(questions[0]):
             return False
-        self.waits = waits
+        self.waits = [Entry({**each, "kind": "input"}) for each in questions]
         return True
 
     def _ask(self, question: Entry) -> bool:
-        execution_id, name = question["execution_id"], question["name"]
-        return ask(question, form_of(question), lambda value: give(self._engine, execution_id, name, value))
+        engine, execution_id, name = self._engine, question["execution_id"], question["name"]
+
+        def still_open() -> bool:
+            with engine.database.read() as tx:
+                return question["id"] in {each["id"] for each in open_questions(tx, execution_id)}
+
+        return ask(question, form_of(question), lambda value: give(engine, execution_id, name, value), still_open)
 
     def told(self) -> Iterator[str]:
         """What it waits for, and how that is given to it."""
@@ -58,7 +62,7 @@ class Attended:
             if wait["kind"] == "input":
                 prompt = f": {safe(wait['prompt'])}" if wait["prompt"] else ""
                 yield f"{name} waits for an answer ({safe(wait['type'])}){prompt}"
-                yield f"  answer: durable-studio inputs answer {id} {name} VALUE"
+                yield f"  answer: durable-studio inputs answer {id} {name} {sample_of(wait)}"
             else:
                 events = " and ".join(safe(each) for each in wait["events"])
                 if wait["kind"] == "any":

@@ -30,14 +30,17 @@ class LiveList:
     def __init__(self) -> None:
         self._console = Console(highlight=False, markup=False, emoji=False)
         self._steps: dict[tuple[Any, ...], Entry] = {}
-        self._live = Live(
+        self._live = self._begin()
+        self._live.start()
+
+    def _begin(self) -> Live:
+        return Live(
             console=self._console,
             refresh_per_second=12,
             redirect_stdout=False,  # what steps print is captured, and shown by `logs`
             redirect_stderr=False,
             vertical_overflow="crop",
         )
-        self._live.start()
 
     def update(self, progress: Progress) -> None:
         shown = self._steps
@@ -59,6 +62,7 @@ class LiveList:
     def rest(self) -> None:
         """What stands there stays; the next update begins a new list below it."""
         self._live.stop()
+        self._live = self._begin()  # one that is started again would write over what came after its last frame
         self._steps = {}
 
     def close(self) -> None:

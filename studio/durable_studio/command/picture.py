@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from durable_core.engine.engine import Engine
     from durable_core.live.view import ExecutionView
     from durable_core.query.executions import ExecutionRecord
+    from durable_studio.command.watching import Leave
 
 TICK_SECONDS: Final = 0.2
 """How often times go on while nothing else changes."""
@@ -69,8 +70,10 @@ def _notices() -> Iterator[_Notices]:
             logger.removeHandler(notices)
 
 
-def show_picture(engine: Engine, execution_id: str, *, ascii: bool = False) -> ExecutionRecord:
-    """Show the execution until it has ended, and leave its last picture behind."""
+def show_picture(
+    engine: Engine, execution_id: str, leave: Leave | None = None, *, ascii: bool = False
+) -> ExecutionRecord:
+    """Show the execution until it has ended, or `leave` says so, and leave its last picture behind."""
     frames = Frames(ascii=ascii or speaks_ascii_only())
     view: ExecutionView | None = None
     with engine.watch(execution_id) as watch, _notices() as notices, Region() as region:
@@ -94,8 +97,10 @@ def show_picture(engine: Engine, execution_id: str, *, ascii: bool = False) -> E
                         state="blocked",
                         hint=f"See: durable-studio status {execution_id}",
                     )
+                if leave is not None and leave(view, region.rest):
+                    break
         finally:
-            if view is not None:
+            if view is not None and (view.is_terminal or not region.resting):
                 size = terminal_size()
                 region.finish(frames.final(view, size), size, notices.taken())
     return engine.get_execution(execution_id).record()

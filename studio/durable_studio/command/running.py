@@ -128,7 +128,7 @@ def stay_with(
         if watching and not as_json and not looks.plain and sys.stdout.isatty():
             from durable_studio.command.picture import show_picture
 
-            record = show_picture(engine, execution_id, ascii=looks.ascii)
+            record = show_picture(engine, execution_id, attended, ascii=looks.ascii)
         else:
             record = watch(engine, execution_id, _show(as_json, watching, looks), attended)
     except KeyboardInterrupt:

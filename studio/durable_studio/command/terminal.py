@@ -89,6 +89,8 @@ class Region:
         self._stream = stream or sys.stdout
         self._styles = Styles()
         self._widths: list[int] = []
+        self.resting = False
+        """Whether the terminal is somebody else's until the next rows are drawn."""
 
     def __enter__(self) -> Self:
         self._stream.write(_HIDE)
@@ -102,7 +104,9 @@ class Region:
 
     def draw(self, rows: Sequence[Row], size: Size, above: Sequence[Row] = ()) -> None:
         """Show these rows in place of those shown before; those of `above` stay over them for good."""
-        parts = [_BEGIN, self._back(size)]
+        parts = [_HIDE] if self.resting else []
+        self.resting = False
+        parts += [_BEGIN, self._back(size)]
         for row in (*above, *rows):
             parts.append(f"{self._styles.text(row)}\x1b[K\n")
         parts += ["\x1b[J", _END]
@@ -114,6 +118,13 @@ class Region:
         """Leave these rows behind, however many they are."""
         self.draw(rows, size, above)
         self._widths = []
+
+    def rest(self) -> None:
+        """What stands there stays, with a cursor below it for somebody else; the next rows come after that."""
+        self._stream.write(_SHOW)
+        self._stream.flush()
+        self._widths = []
+        self.resting = True
 
     def _back(self, size: Size) -> str:
         """To the first of the rows; a narrower terminal has broken the long ones into several."""

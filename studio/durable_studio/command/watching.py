@@ -33,6 +33,8 @@ class Progress:
     record: ExecutionRecord
     recorded: list[Entry]
     standing: list[Entry]
+    changed: bool = True
+    """Whether anything of it is new; what it calls may have moved all the same."""
 
     @property
     def ended(self) -> bool:
@@ -50,11 +52,28 @@ class Show(Protocol):
     def close(self) -> None: ...
 
 
-Leave = Callable[[Progress, Show], bool]
+class Standing(Protocol):
+    """An execution as far as leaving it goes: a record, or a view."""
+
+    @property
+    def id(self) -> str: ...
+
+    @property
+    def status(self) -> str: ...
+
+    @property
+    def flags(self) -> tuple[str, ...]: ...
+
+
+Leave = Callable[[Standing, Callable[[], None]], bool]
+"""Told where an execution stands and how to have the terminal for itself; whether to stay with it no longer."""
 
 
 def follow(engine: Engine, execution_id: str) -> Iterator[Progress]:
-    """Every change of the execution until it has ended; InvalidStateError when it is blocked."""
+    """The execution at every change, and now and then without one, until it has ended.
+
+    InvalidStateError when it is blocked.
+    """
     changed = threading.Event()
 
     def hear(message: Message) -> None:
@@ -66,7 +85,9 @@ def follow(engine: Engine, execution_id: str) -> Iterator[Progress]:
         while True:
             changed.clear()
             record, recorded, standing = reading.steps_since(engine, execution_id, seq)
-            if (record.revision, record.status) != seen:
+            if (record.revision, record.status) == seen:
+                yield Progress(record, [], standing, changed=False)
+            else:
                 seen = (record.revision, record.status)
                 seq = max([seq, *(step["seq"] for step in recorded)])
                 progress = Progress(record, recorded, standing)
@@ -85,13 +106,14 @@ def follow(engine: Engine, execution_id: str) -> Iterator[Progress]:
 
 
 def watch(engine: Engine, execution_id: str, show: Show, leave: Leave | None = None) -> ExecutionRecord:
-    """Show the execution until it has ended, or `leave` says after a change that there is nothing more to see."""
+    """Show the execution until it has ended, or `leave` says that there is nothing more to see."""
     record = None
     try:
         for progress in follow(engine, execution_id):
             record = progress.record
-            show.update(progress)
-            if leave is not None and not progress.ended and leave(progress, show):
+            if progress.changed:
+                show.update(progress)
+            if leave is not None and not progress.ended and leave(record, show.rest):
                 break
     finally:
         show.close()
