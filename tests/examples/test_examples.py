@@ -15,10 +15,13 @@ from tests.architecture.sources import PROJECT, ROOTS
 
 EXAMPLES = sorted(path.name for path in (PROJECT / "examples").glob("*.py"))
 EXPECTED = {
+    "approval.py": "manager_approval waits for an answer (approval): Approve this expense?",
     "document_pipeline.py": "document_pipeline",
+    "nightly_report.py": "in 4 regions, for everybody",
     "order_processing.py": "on its way to Ana",
     "retry_api.py": "21 degrees, after 2 failed calls",
     "trip_saga.py": "3 nights in Lisbon",
+    "user_onboarding.py": "send: durable-studio event email_verified --to",
 }
 
 
@@ -48,7 +51,7 @@ def document(folder: Path, example: str, given: dict[str, Any]) -> tuple[int, An
 @pytest.mark.slow
 @pytest.mark.parametrize("example", EXAMPLES)
 def test_an_example_runs_on_its_default_input(tmp_path: Path, example: str) -> None:
-    """It completes without a question, says what it came to, and leaves a store without broken promises."""
+    """It completes, or says what it waits for, and leaves a store without broken promises."""
     done = run(tmp_path, "run", str(PROJECT / "examples" / example), "--watch")
     assert done.returncode == 0, done.stderr
     assert EXPECTED[example] in done.stdout
