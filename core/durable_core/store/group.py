@@ -20,6 +20,13 @@ WITH r AS (
     SELECT * FROM json_to_recordset(CAST(:records AS json)) AS r(id text, fence bigint, execution text, from_path text,
         from_iteration text, path text, iteration text, begun_at bigint, n bigint, changes text, finish boolean,
         output text, context text)
+), x AS MATERIALIZED (
+    SELECT x.id FROM executions x JOIN r ON x.id = r.execution
+    WHERE r.finish AND x.control = 0 AND x.status IN ('pending', 'running', 'waiting') FOR UPDATE OF x
+), f AS MATERIALIZED (
+    SELECT k.id FROM tokens k JOIN r ON k.id = r.id JOIN x ON x.id = r.execution
+    WHERE k.fence = r.fence AND k.status = 'running' AND k.stop = 0 AND k.path = r.from_path
+        AND k.iteration = r.from_iteration FOR UPDATE OF k
 ), e AS (
     UPDATE executions x SET revision = x.revision + r.n,
         status = CASE WHEN r.finish THEN 'completed' ELSE x.status END,
@@ -28,6 +35,7 @@ WITH r AS (
         completed_at = CASE WHEN r.finish
             THEN CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint) ELSE x.completed_at END
     FROM r WHERE x.id = r.execution AND x.control = 0 AND x.status IN ('pending', 'running', 'waiting')
+        AND (NOT r.finish OR r.id IN (SELECT id FROM f))
         AND EXISTS (SELECT 1 FROM tokens k WHERE k.id = r.id AND k.fence = r.fence AND k.status = 'running'
             AND k.stop = 0 AND k.path = r.from_path AND k.iteration = r.from_iteration)
     RETURNING r.id AS token_id, x.revision
@@ -51,6 +59,8 @@ WITH r AS (
     JOIN e ON e.token_id = v.token_id JOIN done ON done.id = v.token_id
 )
 SELECT e.token_id, e.revision FROM e JOIN done ON done.id = e.token_id"""
+"""What `e` sees of a token may be older than the lock it waited for. A token that moves looks again as it does so, and
+the others of its record follow it; an end could not be taken back, so its execution and token are locked first."""
 
 
 def record_params(records: Sequence[Mapping[str, Any]], steps: Sequence[Mapping[str, Any]]) -> dict[str, str]:
