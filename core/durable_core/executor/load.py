@@ -16,6 +16,7 @@ from durable_core.executor.claim import Claim, Item, byte_size
 from durable_core.executor.refused import Refused
 from durable_core.executor.settlement import token_of
 from durable_core.query.fitness import Fits, Stored, judge
+from durable_core.status import TokenStatus
 from durable_core.store import statements as sql
 from durable_core.store.contexts import stored_context
 from durable_core.store.transaction import Transaction
@@ -40,18 +41,25 @@ class Fork:
 class Loader:
     """Builds claims; keeps what branches share, so that a foreach of n items does not cost n squared."""
 
-    def __init__(self, stored: Stored, capture: Any = None) -> None:
+    def __init__(self, stored: Stored, worker_id: str, capture: Any = None) -> None:
         self._stored = stored
+        self._worker_id = worker_id
         self._capture = capture
         self._forks: OrderedDict[tuple[str, str], Fork] = OrderedDict()
 
     def load(self, tx: Transaction, ids: Iterable[str], *, adopting: bool = True) -> list[Claim | Refused]:
-        """The claims for tokens that this worker has just taken; those it cannot go on with come as refused (T-7)."""
+        """The claims for tokens that this worker has just taken; those it cannot go on with come as refused (T-7).
+
+        A token that was taken over since then is left out: its row has the fence of somebody else (S-3).
+        """
         claims = []
         for token_id in ids:
             found = tx.fetch_one(sql.SELECT_TOKEN, {"id": token_id})
-            if found is not None:
-                claims.append(self.claim(tx, dict(zip(sql.TOKEN_COLUMNS, found, strict=True)), adopting))
+            if found is None:
+                continue
+            row = dict(zip(sql.TOKEN_COLUMNS, found, strict=True))
+            if row["status"] == TokenStatus.RUNNING and row["worker_id"] == self._worker_id:
+                claims.append(self.claim(tx, row, adopting))
         return claims
 
     def claim(self, tx: Transaction, row: dict[str, Any], adopting: bool = True) -> Claim | Refused:

@@ -98,12 +98,12 @@ class Worker:
         self.attempts = Attempts(self.timers, waiting, capture)
         self.attempts.on_expired = self._expired
         self.attempts.on_abandoned_end = self._abandoned_end
-        self.loader = Loader(definitions.stored, capture)
+        self.loader = Loader(definitions.stored, self.id, capture)
         self._refused: deque[Refused] = deque()
         self._unblocker = Unblocker(definitions)
         self.held: dict[str, Claim] = {}
         self.abandoned: dict[int, Claim] = {}
-        self._orphans: dict[str, int] = {}
+        self._orphans: dict[tuple[str, int], float] = {}
         self._taken: dict[str, int] = dict.fromkeys(options.queues, 0)
         self._lock = threading.Lock()
         self._wake = threading.Event()
@@ -111,6 +111,7 @@ class Worker:
         self._full = False
         self._others_committed = False
         self._lease_deadline = 0.0
+        self._beating = threading.Lock()
         self._threads: list[threading.Thread] = []
         self._process_lock: ProcessLock | None = None
         self._stop_heart = threading.Event()
@@ -262,11 +263,16 @@ class Worker:
         self._settle([each for each in found if isinstance(each, Refused)])
 
     def _work_on(self, loaded: Sequence[Claim]) -> None:
+        fresh = []
         with self._lock:
             for claim in loaded:
+                before = self.held.get(claim.token_id)
+                if before is not None and before.fence == claim.fence:
+                    continue  # given back for want of a worker, and claimed again by this one: once is enough
                 self.held[claim.token_id] = claim
                 self._taken[claim.queue] = self._taken.get(claim.queue, 0) + 1
-        for claim in loaded:
+                fresh.append(claim)
+        for claim in fresh:
             self.runner.dispatch(claim)
 
     def _settle(self, refused: Iterable[Refused]) -> None:
@@ -374,7 +380,10 @@ class Worker:
         if self._stopping:
             return False  # the token goes back in `close`
         if self.clock.monotonic() >= self._lease_deadline:
-            self._beat()  # this process was frozen, or the store was away: find out what is still ours
+            # this process was frozen, or the store was away: one thread finds out for all what is still ours
+            with self._beating:
+                if self.clock.monotonic() >= self._lease_deadline:
+                    self._beat()
         return self.held.get(claim.token_id) is claim
 
     def _expired(self, claim: Claim, node: object, outcome: object, started_at: int) -> None:
@@ -446,7 +455,8 @@ class Worker:
         pause = max(0.05, self.options.lease / 3)
         while not self._stop_heart.wait(pause):
             try:
-                self._beat()
+                with self._beating:
+                    self._beat()
             except StoreError as error:
                 log.warning("worker %s cannot renew its leases: %s", self.id, error)
 
@@ -467,16 +477,21 @@ class Worker:
         failpoint("after_heartbeat", self.id)
 
     def _give_back(self, orphans: dict[str, int]) -> None:
-        """Tokens that are ours in the store, and that nobody here has worked on since the last heartbeat (E-3).
+        """Tokens that are ours in the store, and that nobody here has worked on for a whole lease (E-3).
 
-        What was claimed a moment ago and is still being loaded is not in `held` either: the second look tells.
+        What was claimed a moment ago and is still being loaded is not in `held` either, for as long as that takes.
         """
+        now = self.clock.monotonic()
+        young: dict[tuple[str, int], float] = {}
         for token_id, fence in orphans.items():
-            if self._orphans.get(token_id) == fence:
-                log.warning("worker %s gives %s back: nobody works on it", self.id, token_id)
-                self.committer.run(self._return(token_id, fence))
-                self._wake.set()
-        self._orphans = orphans
+            since = self._orphans.get((token_id, fence), now)
+            if now - since < self.options.lease:
+                young[token_id, fence] = since
+                continue
+            log.warning("worker %s gives %s back: nobody works on it", self.id, token_id)
+            self.committer.run(self._return(token_id, fence))
+            self._wake.set()
+        self._orphans = young
 
     def _return(self, token_id: str, fence: int) -> Callable[[Transaction], None]:
         return partial(
