@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -19,6 +21,7 @@ pytestmark = pytest.mark.crash
     [
         pytest.param("after_claim", id="the store failed between a claim and its loading"),
         pytest.param("before_record", id="a thread broke before it recorded"),
+        pytest.param("inside_record", id="a record was stored and its reply lost, where it is one statement"),
         pytest.param("after_fork", id="what follows a fork broke"),
         pytest.param("after_join", id="what follows a join broke"),
         pytest.param("after_settle", id="what follows a record broke"),
@@ -30,7 +33,7 @@ def test_what_a_worker_has_dropped_is_not_kept_alive_by_its_heartbeat(
     """The lease of a token nobody works on was renewed for ever."""
     monkeypatch.setenv(ledger.VARIABLE, str(tmp_path / "ledger"))
     shape = SHAPES["each"]
-    with Engine(store_url, lease=0.6) as engine:
+    with Engine(store_url, lease=1.5) as engine:
         engine.start_worker()
         failpoints.arm(f"{point}=raise")
         try:
@@ -40,3 +43,29 @@ def test_what_a_worker_has_dropped_is_not_kept_alive_by_its_heartbeat(
             failpoints.arm("")
         assert statuses == ["completed"] * 3
         assert [run.record().crashes for run in runs] == [0] * 3
+
+
+@pytest.mark.parametrize(
+    ("seconds", "lease"),
+    [
+        pytest.param(1.1, 1.5, id="for two heartbeats: it is still on its way to a body"),
+        pytest.param(2.5, 0.6, id="for more than a lease: the other worker has it now"),
+    ],
+)
+def test_a_token_whose_claim_takes_long_to_load_is_run_once(
+    seconds: float, lease: float, store_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two heartbeats a moment apart gave it back, and its claimer went on with the fence of whoever had it next."""
+    monkeypatch.setenv(ledger.VARIABLE, str(tmp_path / "ledger"))
+    with Engine(store_url, worker=False, lease=lease) as engine:
+        engine.start_worker()
+        engine.start_worker()
+        failpoints.arm(f"after_claim=sleep:{seconds}")
+        try:
+            soon = datetime.now(UTC) + timedelta(seconds=0.2)  # what is due at once is claimed by its start
+            run = engine.start(SHAPES["sequence"].workflow, at=soon).wait(20)
+        finally:
+            failpoints.arm("")
+        assert (run.status, run.record().crashes) == ("completed", 0)
+    begun = Counter(line.key for line in ledger.read(tmp_path / "ledger") if line.kind == "begin")
+    assert set(begun.values()) == {1}, begun

@@ -9,7 +9,7 @@ from durable_core.clock import SYSTEM_CLOCK
 from durable_core.codec import dump_tree, load_tree
 from durable_core.definition.nodes import WorkNode, binding_key
 from durable_core.definition.state import ROOT
-from durable_core.errors import NonRetryableError
+from durable_core.errors import FencedError, NonRetryableError
 from durable_core.executor.claim import Claim, byte_size
 from durable_core.executor.contexts import compensation_context, invoke_compensation
 from durable_core.executor.ending import close
@@ -120,7 +120,8 @@ class CompensateUnit(Unit):
             row.update(status="retry", available_at=due, attempt=claim.attempt + 1, worker_id=None, lease_until=None)
             settlement.result.next_due = due
         else:
-            tx.execute(sql.COMPENSATION_RAN, {"execution": claim.execution_id, "seq": plan.target})
+            if not tx.execute(sql.COMPENSATION_RAN, {"execution": claim.execution_id, "seq": plan.target}):
+                raise FencedError(f"This compensation of execution {claim.execution_id} is recorded already.")
             row.update(attempt=1)
             settlement.result.kept = claim.token_id
         settlement.write()

@@ -180,6 +180,7 @@ class FinishUnit(FastUnit):
 def record_group(tx: Transaction, units: Sequence[FastUnit]) -> None:
     """Record many fast units together; one execution appears in each round once."""
     left = list(units)
+    alone = len({unit.plan.claim.execution_id for unit in left}) == len(left)
     while left:
         chosen: dict[str, FastUnit] = {}
         later: list[FastUnit] = []
@@ -188,20 +189,23 @@ def record_group(tx: Transaction, units: Sequence[FastUnit]) -> None:
                 later.append(unit)
         together = list(chosen.values())
         if tx.dialect == "postgres":
-            _by_one_statement(tx, together)
+            _by_one_statement(tx, together, alone=alone)
         elif len(together) < TOGETHER or not _by_many_rows(tx, together):
             for unit in together:
                 unit.result = unit.write(tx)
         left = later
 
 
-def _by_one_statement(tx: Transaction, units: Sequence[FastUnit]) -> None:
-    """PostgreSQL: one statement and one round trip for the whole group."""
+def _by_one_statement(tx: Transaction, units: Sequence[FastUnit], *, alone: bool) -> None:
+    """PostgreSQL: one statement and one round trip for the whole group.
+
+    Only where it is `alone` may it be a transaction of its own: a later round that fails must take this one along.
+    """
     by_token = {unit.plan.claim.token_id: unit for unit in units}
     params = record_params([unit.as_record() for unit in units], [row for unit in units for row in unit.step_records()])
     for unit in units:
         unit.result = False
-    for token_id, revision in tx.fetch_alone(RECORD, params):
+    for token_id, revision in tx.fetch_alone(RECORD, params) if alone else tx.fetch(RECORD, params):
         by_token[token_id].recorded_as(revision)
     failpoint("inside_record", next(iter(by_token)))
 

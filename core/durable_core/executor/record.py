@@ -38,6 +38,8 @@ class SettleUnit(PlanUnit):
         plan, claim = self.plan, self.plan.claim
         settlement = Settlement(tx, claim.execution_id, claim.definition)
         own = held_token(settlement, claim)
+        if (own.path, own.iterations, own.mode) != (plan.start.path, plan.start.iterations, plan.start.mode):
+            raise FencedError(f"What execution {claim.execution_id} did at {plan.start.path!r} is recorded already.")
         key = claim.token.key
         settlement.steps = plan.rows
         row = settlement.rows[key]

@@ -29,6 +29,7 @@ from durable_core.failpoints import failpoint
 from durable_core.failure import describe_exception
 from durable_core.status import TokenStatus
 from durable_core.store.commit import Committer, Unit
+from durable_core.store.transaction import ConstraintError
 
 log = logging.getLogger("durable_studio.executor")
 now_us = SYSTEM_CLOCK.now_us
@@ -268,9 +269,13 @@ class Runner:
     def _not_recorded(self, unit: Any, claim: Claim, error: BaseException) -> Claim | None:
         if isinstance(error, FencedError):
             log.info("execution %s: %s", claim.execution_id, error)
-            self.around.released(claim)
-            return None
-        if isinstance(error, StoreError):
+            following = self._recorded_before(claim)
+            if following is None:
+                self.around.released(claim)
+            else:
+                self.around.moved(claim, following)
+            return following
+        if isinstance(error, StoreError) and not isinstance(error, ConstraintError):
             log.warning("execution %s: the store does not answer, trying again: %s", claim.execution_id, error)
             unit.error = None
             self.around.later(0.5, lambda: self._again(unit))
@@ -284,6 +289,15 @@ class Runner:
         plan.hopeless = True
         self._again(SettleUnit(plan, self.around.holder_for(claim)))
         return None
+
+    def _recorded_before(self, claim: Claim) -> Claim | None:
+        """Where our token stands now, if an earlier try at its record was stored though its reply got lost (D-3)."""
+        following = self.around.load(claim.token_id)
+        if following is None or following.fence != claim.fence:
+            return None
+        before, now = claim.token, following.token
+        moved = (before.path, before.iterations, before.mode) != (now.path, now.iterations, now.mode)
+        return following if moved or now.mode == "compensate" else None
 
     # --- telling ---------------------------------------------------------------------------------------------------
 
