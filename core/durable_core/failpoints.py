@@ -23,6 +23,8 @@ POINTS: Final = (
     "before_start",
     "inside_start",
     "after_start",
+    # ends of waits and their wake-ups, before COMMIT of the claim that brings them about
+    "inside_wake",
     # claim; between after_claim and after_mark the tokens are held and their executions not yet running
     "before_claim",
     "inside_claim",
@@ -34,6 +36,10 @@ POINTS: Final = (
     "before_record",
     "inside_record",
     "after_record",
+    # `ctx.once`: the effect has happened and is not yet recorded; its record before COMMIT; after it
+    "before_once",
+    "inside_once",
+    "after_once",
     # records under the execution's lock: what they are, before COMMIT and after it
     "inside_fork",
     "after_fork",
@@ -46,18 +52,29 @@ POINTS: Final = (
     "after_wait",
     "inside_settle",
     "after_settle",
+    # a child's end is told to its parent, in the transaction of that end
+    "inside_child",
     # a handler, its record before COMMIT, and after it
     "before_compensation",
     "after_compensation",
     "inside_compensation",
     "compensation_recorded",
-    # cancel, pause, resume, retry; events and answers
+    # cancel, pause, resume, retry, fork; deadlines of workflows; events and answers
     "before_control",
     "inside_control",
     "after_control",
+    "before_deadline",
+    "after_deadline",
     "before_signal",
     "inside_signal",
     "after_signal",
+    # schedules that are created or changed, and their ticks
+    "before_schedule",
+    "inside_schedule",
+    "after_schedule",
+    "before_tick",
+    "inside_tick",
+    "after_tick",
     "before_takeover",
     "inside_takeover",
     "after_takeover",
@@ -65,6 +82,7 @@ POINTS: Final = (
     "after_heartbeat",
     "before_stop",
     "before_hand_back",
+    "inside_hand_back",
     "after_stop",
 )
 

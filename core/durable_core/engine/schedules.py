@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final, Protocol, cast, get_args
@@ -18,6 +18,7 @@ from durable_core.engine.execution import Execution
 from durable_core.engine.starting import chosen_workflow
 from durable_core.engine.surface import Surface
 from durable_core.errors import InputValidationError
+from durable_core.failpoints import failpoint
 from durable_core.query.entry import Entry, decode_leniently
 from durable_core.scheduler import schedules as store
 from durable_core.scheduler.crons import Cron
@@ -184,7 +185,7 @@ class Schedules:
     def delete(self, name: str) -> None:
         """Remove it; what it started goes on. One that code declares is there again when that is next loaded."""
         self._engine.scheduler.sync()
-        self._engine.committer.run(lambda tx: store.delete(tx, name))
+        self._written(lambda tx: store.delete(tx, name))
         self._engine.wake_scheduler()
 
     def trigger_now(self, name: str, input: Mapping[str, Any] | None = None) -> Execution:
@@ -198,7 +199,7 @@ class Schedules:
             given = decode_leniently(current.encoded_input) if input is None else input
             return begin_now(tx, current, workflow, given, engine.clock.now_us(), engine.definitions)
 
-        execution_id: str = engine.committer.run(act)
+        execution_id: str = self._written(act)
         engine.definitions.remembered(workflow.definition)
         engine.wake_scheduler()
         engine.wake_workers()
@@ -206,9 +207,20 @@ class Schedules:
 
     def _changed(self, action: Any) -> Entry:
         now = self._engine.clock.now_us()
-        row: ScheduleRow = self._engine.committer.run(lambda tx: action(tx, now))
+        row: ScheduleRow = self._written(lambda tx: action(tx, now))
         self._engine.wake_scheduler()
         return _entry(row)
+
+    def _written(self, action: Callable[[Transaction], Any]) -> Any:
+        def write(tx: Transaction) -> Any:
+            result = action(tx)
+            failpoint("inside_schedule")
+            return result
+
+        failpoint("before_schedule")
+        result = self._engine.committer.run(write)
+        failpoint("after_schedule")
+        return result
 
 
 def _entry(row: ScheduleRow) -> Entry:

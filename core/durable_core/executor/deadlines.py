@@ -10,6 +10,7 @@ from durable_core.errors import WorkflowTimeoutError
 from durable_core.executor.control import stop
 from durable_core.executor.definitions import Definitions
 from durable_core.executor.settlement import Settled
+from durable_core.failpoints import failpoint
 from durable_core.failure import describe_exception
 from durable_core.store import statements as sql
 from durable_core.store.commit import Committer
@@ -43,9 +44,11 @@ def expire_deadlines(
                 ),
             )
 
+        failpoint("before_deadline", execution_id)
         settled = committer.run(expire)
         if settled is None:
             continue
+        failpoint("after_deadline", execution_id)
         for token_id in settled.interrupts:
             interrupt(token_id)
         bus.publish(

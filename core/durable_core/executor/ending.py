@@ -9,6 +9,7 @@ from durable_core.definition.events import Finish, GiveUp, Proceed, Rest
 from durable_core.definition.interpreter import Transition
 from durable_core.definition.state import ROOT, Token
 from durable_core.executor.settlement import Holder, Settlement
+from durable_core.failpoints import failpoint
 from durable_core.status import ExecutionStatus, TokenStatus, check_transition
 from durable_core.store import statements as sql
 from durable_core.store.contexts import stored_context
@@ -108,6 +109,7 @@ def close(
         tx.execute(sql.DELETE_TOKENS, {"execution": settlement.execution_id})
     if settlement.parent_id is not None and settlement.parent_token is not None:
         told = child_ended(tx, settlement.parent_id, settlement.execution_id, status.value, output, error)
+        failpoint("inside_child", settlement.execution_id)
         settlement.result.ready = settlement.result.ready or told
     settlement.status = status.value
     settlement.result.status = status.value

@@ -135,6 +135,7 @@ def give_back(tx: Transaction, token_id: str, fence: int, worker_id: str, defini
     execution_id, key, control, stop, definition_hash = found
     if not control and not stop:
         tx.execute(sql.RELEASE_TOKEN, {"id": token_id, "fence": fence})
+        failpoint("inside_hand_back", token_id)
         return
     settlement = Settlement(tx, execution_id, definition_of(tx, definition_hash))
     token = settlement.load(key)
@@ -149,6 +150,7 @@ def give_back(tx: Transaction, token_id: str, fence: int, worker_id: str, defini
     if settlement.outcome is not None:
         end(settlement, None, None, None)
     settlement.write()
+    failpoint("inside_hand_back", token_id)
 
 
 def _losses_at(tx: Transaction, execution_id: str, place: Mapping[str, Any]) -> int:

@@ -29,6 +29,7 @@ from durable_core.executor.outcome import Broke, Done, Drifted, Outcome, Suspend
 from durable_core.executor.services import BodyServices
 from durable_core.executor.start import Beginning
 from durable_core.executor.suspend import place_of
+from durable_core.failpoints import failpoint
 from durable_core.failure import describe_exception
 from durable_core.ids import iteration_key, new_execution_id
 from durable_core.store import statements as sql
@@ -273,8 +274,11 @@ class WaitServices(BodyServices):
         def write(tx: Transaction) -> None:
             self._waits.must_hold(tx, claim)
             register(tx, place, spec, payload=payload)
+            failpoint("inside_once", claim.token_id)
 
+        failpoint("before_once", claim.token_id)
         self._committer.run(write)
+        failpoint("after_once", claim.token_id)
         self._recorded = None
         return decode(load_tree(payload))
 

@@ -15,6 +15,7 @@ from durable_core.dsl.schedules import Schedule
 from durable_core.dsl.workflow import Workflow
 from durable_core.errors import DurableError, StoreError
 from durable_core.executor.definitions import Definitions
+from durable_core.failpoints import failpoint
 from durable_core.scheduler.declared import declare, declared_of, revive, withdraw
 from durable_core.scheduler.schedules import ScheduleRow, row_of, write
 from durable_core.scheduler.ticks import Fired, failed, handle, missed_reason, release
@@ -187,6 +188,7 @@ class Scheduler:
         started: list[str] = []
         more = True
         while more and not self._stopping:
+            failpoint("before_tick", row.name)
             try:
                 fired: Fired = self.committer.run(
                     partial(
@@ -203,6 +205,7 @@ class Scheduler:
                 # Not a fault of one tick, which `fire` records: a cron or zone that this machine does not know.
                 self._count_failure(row, now, str(error))
                 break
+            failpoint("after_tick", row.name)
             more = fired.more
             self._tell(fired)
             started += [execution_id for execution_id, _ in fired.started]

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
+from durable_core.failpoints import failpoint
 from durable_core.store import statements as sql
 from durable_core.store.transaction import Transaction
 from durable_core.store.wait_statements import CLOSE_MEMBERS_OF_DUE, END_DUE
@@ -71,7 +72,9 @@ def claim(
     now = tx.now()
     tx.execute(END_DUE, {"now": now})
     tx.execute(CLOSE_MEMBERS_OF_DUE, {"now": now})
-    tx.execute(sql.WAKE_DUE + (sql.WAKE_DUE_UNLOCKED if tx.dialect == "postgres" else ")"), {"now": now})
+    woken = tx.execute(sql.WAKE_DUE + (sql.WAKE_DUE_UNLOCKED if tx.dialect == "postgres" else ")"), {"now": now})
+    if woken:
+        failpoint("inside_wake", worker_id)
     if not workflows:
         return []
     statement = _claim_statement(tx.dialect, len(workflows))
