@@ -15,12 +15,11 @@ VARIABLE = "DURABLE_CRASH_LEDGER"
 
 
 def write(kind: str, key: str, attempt: int) -> None:
-    """Append one line and bring it to disk; one write, so that lines of several processes never mix."""
+    """Append one line; one write, so that lines of several processes never mix, and none is lost with its process."""
     line = json.dumps([kind, key, attempt, os.getpid(), time.time_ns() // 1000])
     descriptor = os.open(os.environ[VARIABLE], os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         os.write(descriptor, f"{line}\n".encode())
-        os.fsync(descriptor)
     finally:
         os.close(descriptor)
 
@@ -31,6 +30,12 @@ def noted(ctx: Any, kind: str = "") -> Iterator[None]:
     write(f"{kind}begin", ctx.idempotency_key, ctx.attempt)
     yield
     write(f"{kind}end", ctx.idempotency_key, ctx.attempt)
+
+
+def has_begun(key: str) -> bool:
+    """Whether the body of that key has begun."""
+    path = Path(os.environ[VARIABLE])
+    return path.exists() and f'["begin", "{key}",' in path.read_text("ascii")
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,6 +54,19 @@ class Run:
             tables.read(self.url), ledger.read(self.ledger), self.executions, kills=self.kills, reference=reference
         )
 
+    def story(self, found: list[str]) -> str:
+        """Everything that is known of the executions that the faults name."""
+        named = {id for id in self.executions if any(id in fault for fault in found)}
+        seen = tables.read(self.url)
+        rows = [
+            f"{table} {row}"
+            for table in ("executions", "journal", "waits", "tokens", "steps")
+            for row in getattr(seen, table)
+            if row.get("execution_id", row.get("id")) in named
+        ]
+        lines = [str(line) for line in ledger.read(self.ledger) if line.key.split(":")[0] in named]
+        return "\n".join((*rows, *lines))
+
     def begins(self) -> list[ledger.Line]:
         """Every body that has begun so far."""
         return [line for line in ledger.read(self.ledger) if line.kind == "begin"]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 Row = dict[str, Any]
-TABLES = ("executions", "steps", "tokens", "journal", "workers", "waits")
+TABLES = ("executions", "steps", "tokens", "journal", "workers", "waits", "scheduled_workflows", "schedule_ticks")
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +21,8 @@ class Tables:
     journal: list[Row]
     workers: list[Row]
     waits: list[Row]
+    scheduled_workflows: list[Row]
+    schedule_ticks: list[Row]
 
 
 def read(url: str) -> Tables:

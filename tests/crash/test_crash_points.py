@@ -1,59 +1,28 @@
-"""Every named point around a commit, on every shape, on both databases: killed there, started again, checked.
-
-One process runs all shapes at once and dies at the n-th passing of the point; a second, beside a worker that is left
-alone, dies at a later passing; a third goes on to the end. Chains with other counts run at the same time.
-"""
+"""Every named point around a commit, with all shapes on their way, on both databases: killed there, and run on."""
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+import ast
+import signal
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+import durable_core
+from durable_core import failpoints
 from durable_core.engine.engine import Engine
-from durable_core.failpoints import POINTS
+from tests.crash.chains import AT_LEAST, POINTS, Chain, Link, chains
 from tests.crash.nursery import Nursery
 from tests.crash.runs import PATIENCE, Run
 from tests.crash.shapes import SHAPES
 from tests.crash.verdict import Reference, completed_of, faults
 
-pytestmark = [pytest.mark.crash, pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.crash]
 
-OFTEN = ((1, 40), (7, 3), (18, 11))
-"""Passings at which the first and the second process of a chain die, for points that a run passes dozens of times."""
-SOMETIMES = ((1, 5), (3, 1), (4, 2))
-RARELY = ((1, 1), (2, 1))
-
-COUNTS: dict[str, tuple[tuple[int, int], ...]] = {
-    **dict.fromkeys(("before_body", "after_body", "before_record", "inside_record", "after_record"), OFTEN),
-    **dict.fromkeys(("inside_settle", "after_settle"), OFTEN),
-    **dict.fromkeys(("before_start", "inside_start", "after_start"), SOMETIMES),
-    **dict.fromkeys(("inside_retry", "after_retry", "inside_wait", "after_wait"), SOMETIMES),
-    **dict.fromkeys(("before_join", "inside_join", "after_join", "inside_fork", "after_fork"), SOMETIMES),
-    **dict.fromkeys(("before_claim", "inside_claim", "after_claim", "after_mark"), SOMETIMES),
-    **dict.fromkeys(("before_compensation", "after_compensation", "inside_compensation"), SOMETIMES),
-    **dict.fromkeys(("compensation_recorded",), SOMETIMES),
-    **dict.fromkeys(("before_control", "inside_control", "after_control"), SOMETIMES),
-    **dict.fromkeys(("before_signal", "inside_signal", "after_signal"), RARELY),
-    **dict.fromkeys(("before_takeover", "inside_takeover", "after_takeover"), RARELY),
-    **dict.fromkeys(("before_heartbeat", "after_heartbeat"), RARELY),
-    **dict.fromkeys(("before_stop", "before_hand_back", "after_stop"), ((1, 1),)),
-}
-FIRST_A_LOSS = ("before_takeover", "inside_takeover", "after_takeover")
-"""Points that only a worker passes which finds another one dead."""
 SHORT_LEASE = 1.5
 """Of the processes that are to die at a heartbeat, which comes three times a lease."""
-
-
-@dataclass(frozen=True, slots=True)
-class Chain:
-    """One point, and the passings at which the processes of the chain die."""
-
-    point: str
-    first: int
-    second: int
 
 
 @pytest.fixture(scope="module")
@@ -61,45 +30,82 @@ def reference(nursery: Nursery, tmp_path_factory: pytest.TempPathFactory) -> Ref
     """What completes when nothing is killed; that run is checked like all others."""
     folder = tmp_path_factory.mktemp("reference")
     url = f"sqlite:///{folder / 'durable.db'}"
-    run = Run(nursery, url, folder, {f"r-{shape}": shape for shape in SHAPES})
+    run = Run(nursery, url, folder, {f"r-{shape}": shape for shape in (*SHAPES, "lingering")})
     assert run.process().wait(PATIENCE) == 0, run.log()
     evidence = run.evidence(None)
     assert faults(evidence) == []
     return {shape: completed_of(evidence.steps[id]) for id, shape in run.executions.items()}
 
 
+def options_of(link: Link, lingering: str) -> dict[str, Any]:
+    """What the process of a link needs to pass its point."""
+    options: dict[str, Any] = {"failpoints": f"{link.point}=kill@{link.passing}"}
+    if "heartbeat" in link.point:
+        options["lease"] = SHORT_LEASE
+    if "stop" in link.point or "hand_back" in link.point:
+        options.update(stop_when=f"{lingering}:linger", grace=0.02)
+    return options
+
+
 def run_chain(nursery: Nursery, url: str, folder: Path, chain: Chain) -> Run:
-    """Kill, start again beside a second worker, kill, start again, to the end."""
-    run = Run(nursery, url, folder, {f"{chain.first}-{chain.second}-{shape}": shape for shape in SHAPES})
-    lease = SHORT_LEASE if "heartbeat" in chain.point else 30.0
-    first = "after_body=kill@4" if chain.point in FIRST_A_LOSS else f"{chain.point}=kill@{chain.first}"
-    if run.dies(run.process(first, lease=lease)):
-        beside = run.process(executions={}, expect=len(SHAPES) + 1, name="beside")
-        if run.dies(run.process(f"{chain.point}=kill@{chain.second}", lease=lease)):
-            assert run.process().wait(PATIENCE) == 0, run.log()
+    """Kill, start more and go on, kill, ... to the end."""
+    run = Run(nursery, url, folder, {})
+    beside = None
+    for number, link in enumerate(chain.links):
+        run.executions.update({f"{number}-{shape}": shape for shape in link.shapes})
+        options = options_of(link, f"{number}-lingering")
+        if chain.company and number:
+            beside = beside or run.process(executions={}, name="beside")
+            options["queues"] = {"default": 20}  # the branches of the other queue run in the other process
+        died = run.dies(run.process(inputs={f"{number}-lingering": {"seconds": 1.2}}, **options))
+        assert died or beside is not None, f"no shape passes {link.point} {link.passing} times:\n{run.log()}"
+    assert run.process().wait(PATIENCE) == 0, run.log()
+    if beside is not None:
+        beside.signal(signal.SIGTERM)
         assert beside.wait(PATIENCE) == 0, run.log()
     return run
 
 
-@pytest.mark.parametrize("point", POINTS)
+@pytest.mark.timeout(180)
+@pytest.mark.slow
+@pytest.mark.parametrize("chain", chains(), ids=str)
 def test_whatever_a_kill_interrupts_goes_on_to_its_right_end(
-    point: str, nursery: Nursery, reference: Reference, stores: list[str], tmp_path: Path
+    chain: Chain, nursery: Nursery, reference: Reference, store_url: str, tmp_path: Path
 ) -> None:
-    """S-1, S-2, S-6, E-1, T-2, T-5: killed at any point, no step is lost, none is recorded twice."""
-    chains = [Chain(point, first, second) for first, second in COUNTS[point]]
-    folders = [tmp_path / f"{chain.first}-{chain.second}" for chain in chains]
-    for folder in folders:
-        folder.mkdir()
-    with ThreadPoolExecutor(len(chains)) as pool:
-        runs = list(pool.map(lambda each: run_chain(nursery, *each), zip(stores, folders, chains, strict=False)))
-    assert any(run.kills for run in runs), f"no shape passes {point}"
-    for run in runs:
-        found = faults(run.evidence(reference))
-        assert found == [], "\n".join([*found, run.log()])
-        with Engine(run.url, worker=False) as engine:
-            assert engine.verify() == []
+    """S-1, S-2, S-6, E-1, T-2, T-5, W-3, C-1: killed at any point, nothing is lost, and nothing recorded twice."""
+    run = run_chain(nursery, store_url, tmp_path, chain)
+    found = faults(run.evidence(reference))
+    assert found == [], "\n".join([*found, run.story(found), run.log()])
+    with Engine(run.url, worker=False) as engine:
+        assert engine.verify() == []
 
 
-def test_every_point_has_its_counts() -> None:
+def test_every_point_is_in_a_chain_with_many_shapes_on_their_way() -> None:
     """A new failpoint is not forgotten here."""
-    assert set(COUNTS) == set(POINTS)
+    killed = {link.point for chain in chains() for link in chain.links}
+    assert killed == {point.name for point in POINTS} == set(failpoints.POINTS)
+    assert all(len(link.shapes) >= AT_LEAST >= 8 for chain in chains() for link in chain.links)
+    assert {shape for chain in chains() for link in chain.links for shape in link.shapes} >= set(SHAPES)
+
+
+def _named(tree: ast.AST) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "failpoint":
+            match node.args[0]:
+                case ast.Constant(str(name)):
+                    yield name
+                case ast.JoinedStr([ast.Constant(str(prefix)), ast.FormattedValue()]):
+                    yield from (f"{prefix}{kind}" for kind in ("fork", "join", "retry", "wait", "settle"))
+
+
+def test_every_point_in_the_code_can_be_switched_on() -> None:
+    """A point that is named in the code alone would never be passed by a test."""
+    folder = Path(durable_core.__file__).parent
+    used = {name for path in folder.rglob("*.py") for name in _named(ast.parse(path.read_text("utf-8")))}
+    assert used == set(failpoints.POINTS)
+
+
+def test_branches_and_failing_siblings_run_in_two_processes() -> None:
+    """Parallel branches on two workers, and a fail-fast with a running sibling that has a handler (T-5)."""
+    together = {shape for chain in chains() if chain.company for link in chain.links[1:] for shape in link.shapes}
+    assert together >= {"branches", "failfast", "retried"}

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from tests.crash.ledger import Line
-from tests.crash.shapes import ALL
+from tests.crash.shapes import ALL, FOLLOWERS
+from tests.crash.shapes.steered import FORKED, MINUTE_US
 from tests.crash.tables import Row, Tables, tree
 
 Reference = Mapping[str, frozenset[tuple[str, str, str]]]
 """By shape: the path, iteration and type of every step that completes when nothing is killed."""
 
 BODIES = ("step", "decision")
-PASSES = {"pausing": 1}
-"""Passes of a body that end in a wait, and so leave no row."""
 AWAKENING_US = 200_000
 """A process frozen between lease check and first instruction may begin a body this long after it goes on (S-2)."""
 
@@ -49,6 +49,9 @@ def faults(evidence: Evidence) -> list[str]:
     found += _rows(evidence)
     found += _compensations(evidence)
     found += _bodies(evidence)
+    found += _effects(evidence)
+    found += _followers(evidence)
+    found += _ticks(evidence)
     found += _leftovers(evidence)
     return found
 
@@ -65,18 +68,19 @@ def _endings(evidence: Evidence) -> Iterator[str]:
         if row is None:
             yield f"{execution_id}: lost"
             continue
-        if row["status"] != shape.status:
+        if row["status"] not in shape.statuses:
             yield f"{execution_id}: {row['status']}, expected {shape.status} ({row['error'] or row['reason']})"
             continue
         context = tree(row["context"])
-        expected = None if shape.context is None else {**tree(row["input"]), **shape.context}
-        if expected is not None and context != expected:
-            yield f"{execution_id}: context {context}, expected {expected}"
+        if shape.context is not None:
+            expected = {**tree(row["input"]), **_filled(shape.context, evidence, execution_id)}
+            if context != expected:
+                yield f"{execution_id}: context {context}, expected {expected}"
     for row in evidence.tables.executions:
         if row["completed_at"] is None:
             yield f"{row['id']}: {row['status']} and has not ended"
         lost = {loss["worker"] for loss in evidence.losses[row["id"]]}
-        counted = evidence.expected.get(row["id"]) != "retried"  # a retry begins to count anew
+        counted = evidence.expected.get(row["id"]) not in ("retried", "mended")  # a retry begins to count anew
         most = max(evidence.kills, len(evidence.losses[row["id"]]))
         if (counted and row["crashes"] < len(lost)) or row["crashes"] > most:
             yield f"{row['id']}: {row['crashes']} crashes counted, {len(lost)} workers lost, {evidence.kills} killed"
@@ -84,6 +88,23 @@ def _endings(evidence: Evidence) -> Iterator[str]:
             yield f"{row['id']}: ended with control {row['control']}"
         if evidence.steps[row["id"]] and row["revision"] < evidence.steps[row["id"]][-1]["seq"]:
             yield f"{row['id']}: revision {row['revision']} below its last step"
+
+
+def _filled(context: Mapping[str, Any], evidence: Evidence, execution_id: str) -> dict[str, Any]:
+    """The context with ids that differ from run to run in their places."""
+    loose = {
+        tree(wait["payload"])["id"]
+        for wait in evidence.tables.waits
+        if wait["execution_id"] == execution_id and wait["kind"] == "call" and wait["name"] == "apart"
+    }
+    known = {"$id": execution_id, "$child": next(iter(loose), None)}
+
+    def fill(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: fill(each) for key, each in value.items()}
+        return known.get(value, value) if isinstance(value, str) else value
+
+    return {key: fill(value) for key, value in context.items()}
 
 
 def _rows(evidence: Evidence) -> Iterator[str]:
@@ -105,10 +126,15 @@ def _compensations(evidence: Evidence) -> Iterator[str]:
         rows = evidence.steps[row["id"]]
         undone = [(each["path"], each["iteration"]) for each in rows if _is_done(each, "compensation")]
         if row["status"] != "compensated":
-            if undone:
+            if undone and row["status"] != "compensation_failed":
                 yield f"{row['id']}: {row['status']}, and {undone} were compensated"
+            if row["status"] == "failed" and any(_is_done(each, "step") and each["compensate"] == 1 for each in rows):
+                yield f"{row['id']}: failed, and what it did was not undone"
             continue
         to_undo = [(each["path"], each["iteration"]) for each in rows if _is_done(each, "step") and each["compensate"]]
+        shape = ALL.get(evidence.expected.get(row["id"], ""))
+        if shape is not None and not shape.in_order:
+            to_undo, undone = sorted(to_undo, reverse=True), sorted(undone)
         if undone != to_undo[::-1]:
             yield f"{row['id']}: completed {to_undo}, compensated {undone}"
 
@@ -125,7 +151,7 @@ def _bodies(evidence: Evidence) -> Iterator[str]:
         kind, _, what = line.kind.rpartition("-")
         if what == "begin":
             begun[kind, line.key].append(line)
-        else:
+        elif what == "end":
             ended[kind, line.key] += 1
     recorded: dict[tuple[str, str], int] = Counter()
     for execution_id, rows in evidence.steps.items():
@@ -144,12 +170,66 @@ def _bodies(evidence: Evidence) -> Iterator[str]:
     lost = Counter((execution_id, loss["path"]) for execution_id, losses in evidence.losses.items() for loss in losses)
     for key, lines in begun.items():
         execution_id, path = key[1].split(":")[:2]
-        reasons = recorded[key] + PASSES.get(path.rpartition("/")[2], 0) + lost[execution_id, path]
+        shape = ALL.get(evidence.expected.get(execution_id, ""))
+        reasons = recorded[key] + lost[execution_id, path]
+        if shape is not None:
+            reasons += shape.passes.get(path.rpartition("/")[2], 0) + shape.cut
         if key[0] == "undo":
             reasons = recorded[key] + len(evidence.losses[execution_id])
         thawed = sum(_just_thawed(evidence, line) for line in lines)
         if len(lines) - thawed > reasons:
             yield f"{key}: began {len(lines)} times for {recorded[key]} rows and {lost[execution_id, path]} losses"
+
+
+def _effects(evidence: Evidence) -> Iterator[str]:
+    """What `ctx.once` keeps happened again only where its process was lost before it was recorded."""
+    happened = Counter(line.key for line in evidence.lines if line.kind == "once")
+    for key, count in happened.items():
+        execution_id, path = key.split(":")[:2]
+        lost = sum(loss["path"] == path for loss in evidence.losses[execution_id])
+        if count > 1 + lost:
+            yield f"{key}: its effect happened {count} times, and {lost} workers were lost there"
+
+
+def _followers(evidence: Evidence) -> Iterator[str]:
+    """Children, forks and ticks: as many as there should be, and each at its right end."""
+    children: dict[str, dict[str, int]] = defaultdict(Counter)
+    forks: dict[str, int] = Counter()
+    for row in evidence.tables.executions:
+        if row["id"] in evidence.expected:
+            continue
+        if row["status"] != FOLLOWERS[row["workflow"]]:
+            yield f"{row['id']} of {row['workflow']}: {row['status']} ({row['error'] or row['reason']})"
+        if row["parent_id"]:
+            children[row["parent_id"]][row["workflow"]] += 1
+        if row["forked_from"]:
+            forks[row["forked_from"]] += 1
+            if tree(row["context"]) != FORKED:
+                yield f"{row['id']}: a fork with the context {row['context']}, expected {FORKED}"
+    for execution_id, name in evidence.expected.items():
+        if children[execution_id] != ALL[name].children:
+            yield f"{execution_id}: children {dict(children[execution_id])}, expected {ALL[name].children}"
+        if forks[execution_id] != (name == "forked"):
+            yield f"{execution_id}: forked {forks[execution_id]} times"
+
+
+def _ticks(evidence: Evidence) -> Iterator[str]:
+    """C-1, C-3: one execution for each tick, none missing between the first and the last."""
+    ticks: dict[str, dict[int, str]] = defaultdict(dict)
+    for row in evidence.tables.schedule_ticks:
+        ticks[row["schedule"]][row["tick_at"]] = row["execution_id"]
+        if row["outcome"] != "started":
+            yield f"{row['schedule']}: the tick of {row['tick_at']} was {row['outcome']}"
+    started = Counter(row["id"] for row in evidence.tables.executions if row["workflow"] == "ticked")
+    fired = Counter(id for each in ticks.values() for id in each.values())
+    if started != fired:
+        yield f"executions without a tick of their own, or ticks without theirs: {started - fired}, {fired - started}"
+    for execution_id, name in evidence.expected.items():
+        if name != "scheduled":
+            continue
+        times = sorted(ticks[execution_id])
+        if not times or times != list(range(times[0], times[-1] + 1, MINUTE_US)):
+            yield f"{execution_id}: it ticked at {times}"
 
 
 def _just_thawed(evidence: Evidence, line: Line) -> bool:
