@@ -69,3 +69,21 @@ def test_a_token_whose_claim_takes_long_to_load_is_run_once(
         assert (run.status, run.record().crashes) == ("completed", 0)
     begun = Counter(line.key for line in ledger.read(tmp_path / "ledger") if line.kind == "begin")
     assert set(begun.values()) == {1}, begun
+
+
+def test_a_token_that_a_buried_worker_gets_by_its_last_commit_is_taken_over(
+    store_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """E-1: the server may still store what a killed process sent; the token waited for the end of its lease then."""
+    monkeypatch.setenv(ledger.VARIABLE, str(tmp_path / "ledger"))
+    with Engine(store_url) as engine:
+        gone = engine.start_worker()
+        gone.close()
+        run = engine.start(SHAPES["sequence"].workflow, at=datetime.now(UTC) + timedelta(hours=1))
+        with engine.database.write() as tx:
+            tx.execute(
+                "UPDATE tokens SET status = 'running', worker_id = :worker, lease_until = :lease, fence = 7",
+                {"worker": gone.id, "lease": tx.now() + 3_600_000_000},
+            )
+        engine.start_worker()
+        assert run.wait(20).status == "completed"
