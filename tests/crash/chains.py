@@ -58,7 +58,8 @@ def _all(names: str, passings: tuple[int, ...] = (1,), shapes: str = "", early: 
 CONTROLLED = "paused cancelled retried stopped"
 
 POINTS = [
-    *_all("before_body after_body before_record inside_record after_record", (1, 12, 30), early=True),
+    *_all("before_body after_body before_record inside_record", (1, 12, 30), early=True),
+    *_all("after_record", (1, 4, 12), early=True),  # passed by records that are committed at once, in the body's thread
     *_all("inside_settle after_settle", (1, 5, 15), "saga parent", early=True),
     *_all("before_start inside_start after_start", (1, 5), early=True),
     *_all("before_claim inside_claim after_claim after_mark", (1, 3), "resting flaky", early=True),

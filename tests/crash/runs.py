@@ -26,6 +26,7 @@ class Run:
         self.folder = folder
         self.executions = executions
         self.kills = 0
+        self.stops = 0
 
     def order(self, failpoints: str = "", **options: object) -> Order:
         return Order(
@@ -51,7 +52,12 @@ class Run:
 
     def evidence(self, reference: Reference | None) -> Evidence:
         return Evidence(
-            tables.read(self.url), ledger.read(self.ledger), self.executions, kills=self.kills, reference=reference
+            tables.read(self.url),
+            ledger.read(self.ledger),
+            self.executions,
+            kills=self.kills,
+            stops=self.stops,
+            reference=reference,
         )
 
     def story(self, found: list[str]) -> str:

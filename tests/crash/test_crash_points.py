@@ -57,6 +57,7 @@ def run_chain(nursery: Nursery, url: str, folder: Path, chain: Chain) -> Run:
         if chain.company and number:
             beside = beside or run.process(executions={}, name="beside")
             options["queues"] = {"default": 20}  # the branches of the other queue run in the other process
+        run.stops += "stop_when" in options
         died = run.dies(run.process(inputs={f"{number}-lingering": {"seconds": 1.2}}, **options))
         assert died or beside is not None, f"no shape passes {link.point} {link.passing} times:\n{run.log()}"
     assert run.process().wait(PATIENCE) == 0, run.log()

@@ -30,6 +30,8 @@ class Evidence:
     """Execution id -> shape."""
     kills: int = 0
     reference: Reference | None = None
+    stops: int = 0
+    """Processes that stopped and handed back what did not end within their grace (E-4)."""
     thawed: Sequence[tuple[int, int]] = ()
     """When a frozen process went on: (pid, microseconds)."""
     steps: dict[str, list[Row]] = field(default_factory=lambda: defaultdict(list))
@@ -171,11 +173,11 @@ def _bodies(evidence: Evidence) -> Iterator[str]:
     for key, lines in begun.items():
         execution_id, path = key[1].split(":")[:2]
         shape = ALL.get(evidence.expected.get(execution_id, ""))
-        reasons = recorded[key] + lost[execution_id, path]
+        reasons = recorded[key] + lost[execution_id, path] + evidence.stops
         if shape is not None:
             reasons += shape.passes.get(path.rpartition("/")[2], 0) + shape.cut
         if key[0] == "undo":
-            reasons = recorded[key] + len(evidence.losses[execution_id])
+            reasons = recorded[key] + len(evidence.losses[execution_id]) + evidence.stops
         thawed = sum(_just_thawed(evidence, line) for line in lines)
         if len(lines) - thawed > reasons:
             yield f"{key}: began {len(lines)} times for {recorded[key]} rows and {lost[execution_id, path]} losses"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import queue
 import threading
 from collections.abc import Iterator
@@ -150,3 +151,18 @@ def test_no_commit_waits_for_the_safety_net(sqlite_url: str, spawn: Spawn) -> No
         watched.told.get(timeout=0.25)
     watched.watch.stop()
     database.close()
+
+
+def test_what_is_watched_does_not_fill_the_log(
+    watched: Watched, spawn: Spawn, caplog: pytest.LogCaptureFixture
+) -> None:
+    """watchfiles wrote "1 change detected" at INFO for every commit, into the log of whoever uses the engine."""
+    caplog.set_level(logging.DEBUG)
+    writer = spawn(WRITER, watched.database.url)
+    assert writer.stdin is not None
+    for number in range(3):
+        watched.write(str(number))
+        writer.stdin.write(f"theirs {number}\n")
+        writer.stdin.flush()
+        watched.told.get(timeout=10)
+    assert [record.getMessage() for record in caplog.records if record.name.startswith("watchfiles")] == []

@@ -24,7 +24,13 @@ _POLL_SECONDS: Final = 0.05
 _LOOKS: Final = (0.0, *[0.001] * 10, *[0.003] * 20)
 """Pauses before each look at the version after an event, in seconds: 70 ms in all, well beyond a slow fsync."""
 _RETRY_SECONDS: Final = 1.0
+_THREAD: Final = "durable-watch"
 _log = logging.getLogger("durable.store")
+
+
+def _not_of_a_watch(record: logging.LogRecord) -> bool:
+    """watchfiles tells of every change at INFO: of the commits that a watch sees, nobody wants to hear."""
+    return record.threadName != _THREAD
 
 
 def notify(tx: Transaction, payload: str) -> None:
@@ -56,7 +62,7 @@ class ChangeWatch:
         self._callback = callback
         self._stop = stop or threading.Event()
         self._ready = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="durable-watch", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=_THREAD, daemon=True)
 
     def start(self) -> None:
         """Begin to watch; commits made after ``ready`` is set are noticed."""
@@ -125,6 +131,7 @@ class ChangeWatch:
         try:
             import watchfiles
 
+            logging.getLogger("watchfiles.main").addFilter(_not_of_a_watch)
             # The directory, because a watch on the -wal file goes deaf when the last connection deletes it.
             for changes in watchfiles.watch(
                 path.parent,
