@@ -16,6 +16,7 @@ from durable_core.dsl import (
     registry,
     sleep_for,
     step,
+    wait_for_all,
     wait_for_event,
     wait_for_input,
     workflow,
@@ -55,7 +56,7 @@ def test_a_running_step_names_its_worker_and_lease(engine: Engine) -> None:
     (place,) = found.places
     assert (place.status, place.name, place.worker) == ("running", "slow", engine.workers[0].id)
     assert place.lease_until is not None
-    assert "slow runs since" in place.sentence and "its lease holds" in place.sentence
+    assert "slow has run for" in place.sentence and "its lease holds" in place.sentence
     assert [(each.name, each.now) for each in found.next] == [("slow", True), ("b", False)]
     assert found.definition == "identical"
     run.wait(PATIENCE)
@@ -68,10 +69,35 @@ def test_a_wait_tells_until_when_and_how_it_is_met(engine: Engine) -> None:
     (place,) = found.places
     assert place.wait == "event paid"
     assert place.due_at is not None
-    assert "payment waits for the event 'paid'" in place.sentence and "when it goes on without" in place.sentence
+    assert "payment has waited for the event 'paid'" in place.sentence and "when it goes on without" in place.sentence
     assert found.moves == (f"Send it: durable-studio event paid --to {run.id}.",)
     assert [each.name for each in found.next] == ["ship"]
     assert str(found).splitlines()[0].startswith(f"flow {run.id} waits")
+
+
+def test_of_several_events_the_missing_ones_are_told_and_what_they_must_bring(engine: Engine) -> None:
+    run = engine.start(flow(wait_for_all(["packed", "paid", "checked"], where={"order": "$id"})), {"id": 7})
+    until(lambda: run.status == "waiting")
+    engine.send_event("packed", {"order": 7}, execution_id=run)
+    (place,) = engine.explain(run).places
+    assert "all of the events 'packed', 'paid', 'checked', of which 'paid', 'checked' are missing, where order = 7" in (
+        place.sentence
+    )
+    assert place.moved_by == f"Send it: durable-studio event paid '{{\"order\": 7}}' --to {run.id}."
+
+
+def test_what_comes_after_the_last_of_a_branch_is_what_comes_after_all_of_them(engine: Engine) -> None:
+    """A parallel that is open is not ahead; a foreach is while an item has not begun."""
+    sides = {"nap": sleep_for(hours=2, name="nap"), "ask": [wait_for_event("go"), plain("thank")]}
+    run = engine.start(flow(parallel("sides", sides), plain("after")))
+    until(lambda: run.status == "waiting")
+    assert {each.name for each in engine.explain(run).next} == {"after", "thank"}
+    each = foreach("each", wait_for_event("go"), items=lambda ctx: [1, 2], concurrency=1)
+    run = engine.start(flow(each, plain("after"), name="items"))
+    until(lambda: run.status == "waiting")
+    assert [one.sentence for one in engine.explain(run).next][0] == "Next may come each (its next item)."
+    engine.send_event("go", execution_id=run)
+    until(lambda: [one.name for one in engine.explain(run).next] == ["after"])
 
 
 def test_questions_sleeps_and_children(engine: Engine) -> None:
@@ -85,10 +111,10 @@ def test_questions_sleeps_and_children(engine: Engine) -> None:
     until(lambda: run.status == "waiting" and len(run.children) == 1)
     found = engine.explain(run)
     said = "\n".join(found.sentences)
-    assert "waits for somebody to answer 'approve' (Really?)" in said
+    assert "has waited for somebody to answer 'approve' (Really?)" in said
     assert f"durable-studio inputs answer {run.id} approve VALUE" in said
-    assert "nap sleeps since" in said
-    assert f"waits for its child {run.children[0].id}" in said
+    assert "nap has slept for" in said
+    assert f"has waited for its child {run.children[0].id}" in said
     assert "sides waits for its branches: 0 of 3 ended, 3 open." in said
 
 
@@ -134,7 +160,7 @@ def test_paused_cancelling_and_blocked(engine: Engine) -> None:
     held.wait_begun()
     engine.pause(run, reason="the bank is down")
     found = engine.explain(run)
-    assert "has been paused since" in found.headline and "the bank is down" in found.headline
+    assert "has been paused for" in found.headline and "the bank is down" in found.headline
     engine.resume(run)
     engine.cancel(run, reason="no longer wanted")
     found = engine.explain(run)

@@ -132,7 +132,7 @@ def _headline(tx: Transaction, record: ExecutionRecord, places: list[Place], aro
         return f"{who} {what}{because.rstrip('.')}; it waits for {bodies} to end."
     if record.paused:
         since = _last_journal(tx, record.id, "paused")
-        when = "" if since is None else f" since {span(around.now - since)}"
+        when = "" if since is None else f" for {span(around.now - since)}"
         return f"{who} has been paused{when}{because.rstrip('.')}."
     if record.status == "compensating":
         error = record.error or {}
@@ -140,7 +140,8 @@ def _headline(tx: Transaction, record: ExecutionRecord, places: list[Place], aro
         return f"{who} is undoing what it did{cause}"[:2000].rstrip(".") + "."
     since_us = record.started_at or record.created_at
     word = {"pending": "has not been taken up yet", "waiting": "waits", "running": "runs"}[record.status]
-    return f"{who} {word}; it began {span(around.now - since_us)} ago."
+    began = "was started" if record.started_at is None else "began"
+    return f"{who} {word}; it {began} {span(around.now - since_us)} ago."
 
 
 def _ended(record: ExecutionRecord, who: str, around: Surroundings) -> str:

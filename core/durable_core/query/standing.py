@@ -12,6 +12,7 @@ from durable_core.definition.model import Definition
 from durable_core.definition.nodes import WorkNode, unescape_part
 from durable_core.ids import parse_iteration_key
 from durable_core.query.entry import Entry
+from durable_core.query.events import events_in_words, sample_payload
 from durable_core.query.executions import ExecutionRecord
 from durable_core.query.workers import workers
 from durable_core.store.transaction import Transaction
@@ -30,8 +31,11 @@ ORDER BY CASE status WHEN 'running' THEN 0 WHEN 'waiting' THEN 1 WHEN 'retry' TH
 LIMIT :limit"""
 
 _WAITS = """
-SELECT kind, name, event, spec, due_at, created_at FROM waits
+SELECT id, kind, name, event, spec, due_at, created_at FROM waits
 WHERE token_id = :token AND status = 'open' AND kind NOT IN ('member', 'once') ORDER BY created_at, id"""
+
+_ARRIVED = """
+SELECT event FROM waits WHERE group_id = :group AND status = 'satisfied' ORDER BY position"""
 
 _LAST_ERROR = """
 SELECT error FROM steps WHERE execution_id = :id AND path = :path AND iteration = :iteration AND status = 'failed'
@@ -61,6 +65,8 @@ class Place:
     """What would move it; empty when the sentence has said it."""
     joined: bool = False
     """Its branches have ended, and its join is to be decided."""
+    left: int = 0
+    """How many of its branches or items have not begun."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +175,7 @@ def _place(
         sentence=sentence,
         moved_by=moved_by,
         joined=mode == "join",
+        left=_not_begun(frame) if status == "joining" else 0,
     )
 
 
@@ -184,16 +191,15 @@ def _running(
 ) -> str:
     found = around.known.get(worker or "")
     who = f"worker {worker}" if found is None else f"worker {found['name']} ({found['host'][:12]}, pid {found['pid']})"
-    what = {"join": f"the join of {where} is decided", "compensate": "a handler runs"}.get(mode, f"{where} runs")
-    what = what[0].upper() + what[1:] if mode != "run" else what
+    what = {"join": f"The join of {where}", "compensate": "A handler"}.get(mode, where)
     tries = f", attempt {attempt}" if attempt > 1 else ""
-    long = "" if since is None else f" since {span(around.now - since)}"
+    long = "runs" if since is None else f"has run for {span(around.now - since)}"
     left = ""
     if lease is not None:
         left = f"; its lease {'ran out' if lease < around.now else 'holds for another'} "
         left += f"{span(around.now - lease)} ago" if lease < around.now else span(lease - around.now)
     asked = " It was asked to stop." if stop else ""
-    return f"{what}{tries}{long} in {who}{left}.{asked}"
+    return f"{what}{tries} {long} in {who}{left}.{asked}"
 
 
 def _waiting(
@@ -202,39 +208,48 @@ def _waiting(
     found = tx.fetch_one(_WAITS, {"token": token})
     if found is None:
         return f"{where} waits.", None, ""
-    kind, name, event, spec_text, due, created = found
+    wait_id, kind, name, event, spec_text, due, created = found
     spec = load_tree(spec_text) if spec_text else {}
     long = span(around.now - created)
     moved_by = ""
     events = spec.get("events") or [name]
     match kind:
         case "sleep":
-            what, wait = "sleeps", "sleep"
-        case "event":
-            what, wait = f"waits for the event {events[0]!r}", f"event {events[0]}"
-            moved_by = f"Send it: durable-studio event {events[0]} --to {record.id}."
-        case "any" | "all":
-            word = "one" if kind == "any" else "all"
-            what = f"waits for {word} of the events {', '.join(map(repr, events))}"
-            wait = f"{kind} {', '.join(events)}"
-            moved_by = f"Send one: durable-studio event {events[0]} --to {record.id}."
+            what, wait = "has slept", "sleep"
+        case "event" | "any" | "all":
+            arrived = [] if kind == "event" else [row[0] for row in tx.fetch(_ARRIVED, {"group": wait_id})]
+            what, wait = (
+                f"has waited for {events_in_words(kind, events, arrived, spec.get('where'))}",
+                (f"{kind} {', '.join(events)}"),
+            )
+            missing = next((each for each in events if each not in arrived), events[0])
+            payload = sample_payload(spec.get("where"))
+            word = "one" if kind == "any" else "it"
+            moved_by = f"Send {word}: durable-studio event {missing}{payload} --to {record.id}."
         case "input":
-            what, wait = f"waits for somebody to answer {name!r}", f"input {name}"
+            what, wait = f"has waited for somebody to answer {name!r}", f"input {name}"
             if spec.get("prompt"):
                 what += f" ({spec['prompt']})"
             moved_by = f"Answer it: durable-studio inputs answer {record.id} {name} VALUE."
         case _:
             row = tx.fetch_one("SELECT status FROM executions WHERE id = :id", {"id": event})
             child = "gone" if row is None else row[0]
-            what, wait = f"waits for its child {event} ({child})", f"call {event}"
+            what, wait = f"has waited for its child {event} ({child})", f"call {event}"
             moved_by = f"See what that one waits for: durable-studio explain {event}."
     if due is None:
         until = ", without a timeout" if kind != "sleep" else ""
     else:
         fails = spec.get("on_timeout") == "fail"
         then = "" if kind == "sleep" else ", when it fails" if fails else ", when it goes on without"
-        until = f" until {iso(due)} ({_when(around.now, due)}){then}"
-    return f"{where} {what} since {long}{until}.", wait, moved_by
+        until = f", until {iso(due)} ({_when(around.now, due)}){then}"
+    return f"{where} {what} for {long}{until}.", wait, moved_by
+
+
+def _not_begun(frame_text: str | None) -> int:
+    if not frame_text:
+        return 0
+    total, started, *_ = load_tree(frame_text)
+    return int(total - started)
 
 
 def _joining(where: str, frame_text: str | None) -> str:

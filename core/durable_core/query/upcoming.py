@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from statistics import median
 
@@ -64,6 +64,8 @@ def upcoming(
     if record.status == "compensating":
         return ()
     found: dict[str, Upcoming] = {}
+    places = tuple(places)
+    left = {place.path: place.left for place in places}
     for place in places:
         if place.path not in definition.places:
             continue
@@ -72,15 +74,26 @@ def upcoming(
             _add(found, tx, record, definition, place.path, now=True)
         if place.status == "joining" and not place.joined:
             continue  # its branches tell what comes next
-        after = [each.path for each in following(definition, place.path)]
+        after = list(_after(definition, place.path, left))
         if isinstance(node, ParallelNode | ForeachNode) and not place.joined:
             after = [body[0].path for _, body in child_sequences(node) if body]
         for path in after:
             if path != place.path:
-                _add(found, tx, record, definition, path, now=False)
+                _add(found, tx, record, definition, path, now=False, inside=place.path.startswith(f"{path}/"))
         if len(found) >= SHOWN:
             break
     return tuple(found.values())
+
+
+def _after(definition: Definition, path: str, left: Mapping[str, int]) -> Iterator[str]:
+    """What may come right after a node; a parallel or foreach around it only where some of it has not begun."""
+    for node in following(definition, path):
+        if not (isinstance(node, ParallelNode | ForeachNode) and path.startswith(f"{node.path}/")):
+            yield node.path
+            continue
+        if left.get(node.path):
+            yield node.path
+        yield from _after(definition, node.path, left)
 
 
 def _add(
@@ -91,6 +104,7 @@ def _add(
     path: str,
     *,
     now: bool,
+    inside: bool = False,
 ) -> None:
     if path in found:
         return
@@ -100,15 +114,17 @@ def _add(
     if now:
         sentence = f"{node.name} {takes}." if takes else f"How long {node.name} takes is not known yet."
     else:
-        kind = "" if isinstance(node, WorkNode) else f" ({_word(node.type)})"
+        kind = "" if isinstance(node, WorkNode) else f" ({_word(node.type, inside)})"
         sentence = f"Next may come {node.name}{kind}{', which ' + takes if takes else ''}."
     found[path] = Upcoming(
         path=path, name=node.name, type=node.type, now=now, usual_ms=usual, seen=seen, sentence=sentence
     )
 
 
-def _word(type_: str) -> str:
-    return {"parallel": "branches side by side", "foreach": "item by item", "loop": "its next round"}.get(type_, type_)
+def _word(type_: str, inside: bool) -> str:
+    if inside:
+        return {"parallel": "its next branch", "foreach": "its next item", "loop": "its next round"}.get(type_, type_)
+    return {"parallel": "branches side by side", "foreach": "item by item"}.get(type_, type_)
 
 
 def usual_ms(tx: Transaction, workflow: str, path: str) -> tuple[float | None, int]:
