@@ -65,8 +65,8 @@ def take_over_expired(tx: Transaction, definition_of: DefinitionOf) -> int:
     """Take over tokens whose lease has run out; returns how many."""
     lost = tx.fetch(sql.EXPIRED_TOKENS, {"now": tx.now()})
     look = Look()
-    for token_id, execution_id, key, worker_id, fence in lost:
-        take_over(tx, token_id, execution_id, key, fence, worker_id or "?", definition_of, look)
+    for token_id, execution_id, key, worker_id, fence, lease_until in lost:
+        take_over(tx, token_id, execution_id, key, fence, worker_id or "?", definition_of, look, lease_until)
     return len(lost)
 
 
@@ -79,8 +79,12 @@ def take_over(
     worker_id: str,
     definition_of: DefinitionOf,
     look: Look,
+    lease_until: int | None = None,
 ) -> None:
-    """Make one lost token ready again, end it if it was to stop, and fail its execution if it kills its workers."""
+    """Make one lost token ready again, end it if it was to stop, and fail its execution if it kills its workers.
+
+    With `lease_until`, only if the lease has not been renewed since it was read.
+    """
     head = tx.fetch_one(sql.SELECT_BEGINNING, {"execution": execution_id})
     if head is None:
         tx.execute(sql.DELETE_TOKEN, {"id": token_id})
@@ -90,6 +94,8 @@ def take_over(
     if token is None or token.status is not TokenStatus.RUNNING or settlement.rows[key]["fence"] != fence:
         return
     row = settlement.rows[key]
+    if lease_until is not None and row["lease_until"] != lease_until:
+        return
     row.update(fence=fence + 1)
     if (worker_id, execution_id) not in look.counted:  # it may have held many branches
         look.counted.add((worker_id, execution_id))

@@ -120,6 +120,7 @@ def hand_back(tx: Transaction, held: Sequence[tuple[str, int]]) -> None:
 
 def renew(tx: Transaction, worker_id: str, lease_us: int) -> dict[str, int]:
     """Extend this worker's leases; returns the fence of every token that is still its own."""
-    tx.execute(sql.HEARTBEAT, {"worker": worker_id, "lease_until": tx.now() + lease_us})
+    statement = sql.HEARTBEAT_UNLOCKED if tx.dialect == "postgres" else sql.HEARTBEAT
+    tx.execute(statement, {"worker": worker_id, "lease_until": tx.now() + lease_us})
     tx.execute(sql.WORKER_HEARTBEAT, {"worker": worker_id, "now": tx.now()})
     return dict(tx.fetch(sql.HELD_TOKENS, {"worker": worker_id}))

@@ -180,6 +180,11 @@ NEXT_SCHEDULED: Final = "SELECT MIN(available_at) FROM tokens WHERE status = 're
 HEARTBEAT: Final = """
 UPDATE tokens SET lease_until = :lease_until WHERE worker_id = :worker AND status = 'running'"""
 
+HEARTBEAT_UNLOCKED: Final = """
+UPDATE tokens SET lease_until = :lease_until WHERE id IN (
+    SELECT id FROM tokens WHERE worker_id = :worker AND status = 'running' FOR UPDATE SKIP LOCKED)"""
+"""PostgreSQL: a token that is being recorded waits for the next heartbeat, or the two would wait for each other."""
+
 HELD_TOKENS: Final = "SELECT id, fence FROM tokens WHERE worker_id = :worker AND status = 'running'"
 
 HELD_UNDER: Final = """
@@ -293,7 +298,7 @@ LOSSES: Final = """
 SELECT kind, detail FROM journal WHERE execution_id = :execution AND kind IN ('worker_lost', 'retried') ORDER BY id"""
 
 EXPIRED_TOKENS: Final = """
-SELECT id, execution_id, key, worker_id, fence FROM tokens WHERE status = 'running' AND (lease_until < :now
+SELECT id, execution_id, key, worker_id, fence, lease_until FROM tokens WHERE status = 'running' AND (lease_until < :now
     OR NOT EXISTS (SELECT 1 FROM workers WHERE workers.id = tokens.worker_id AND workers.status = 'running'))
 LIMIT 200"""
 """A worker that is known to be gone may still get a token: its last COMMIT can reach the server after its burial."""
