@@ -164,8 +164,8 @@ def test_who_answered_when_and_through_what_is_recorded(kit: Kit) -> None:
     kit.assert_workflow_completed(run)
     (over,) = [each for each in run.history() if each["kind"] == "wait_over"]
     assert (over.answered_by, over.answered_through, over.at) == ("ana", "terminal", kit.now)
-    with kit.engine.database.read() as tx:
-        assert tx.fetch("SELECT comment FROM waits") == [("looks good",)]
+    assert over.comment == "looks good"
+    assert run.context["q"] == "approved"
 
 
 def test_equal_questions_of_branches_are_answered_oldest_first(kit: Kit) -> None:

@@ -236,6 +236,24 @@ def test_any_takes_the_first_and_closes_the_losers(kit: Kit) -> None:
     assert statuses["member", "paid"] == "closed"
 
 
+def test_the_record_says_of_each_event_of_a_group_what_became_of_it(kit: Kit) -> None:
+    """W-6: which arrived, and which were closed with the group, by another's arrival or by its timeout."""
+
+    @workflow
+    def flow() -> Any:
+        return [wait_for_any(["a", "b"], name="any"), wait_for_all(["c", "d"], timeout=5, name="all")]
+
+    run = kit.start_workflow(flow)
+    kit.send_test_event(run, "b")
+    kit.assert_waiting_for(run, "all")
+    kit.send_test_event(run, "d")
+    kit.advance(seconds=5)
+    kit.assert_workflow_completed(run)
+    over = {entry["name"]: entry for entry in run.history() if entry["kind"] == "wait_over"}
+    assert (over["any"].status, over["any"].events) == ("satisfied", {"a": "closed", "b": "arrived"})
+    assert (over["all"].status, over["all"].events) == ("timed_out", {"c": "closed", "d": "arrived"})
+
+
 def test_all_takes_every_one_once_and_ignores_duplicates(kit: Kit) -> None:
     @workflow
     def flow() -> Any:

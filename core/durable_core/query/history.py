@@ -13,6 +13,14 @@ from durable_core.query.lineage import inherited_steps
 from durable_core.query.steps import recorded_steps
 from durable_core.store.transaction import Transaction
 
+_WAITS = """
+SELECT id, path, kind, name, status, answered_by, answered_through, comment, created_at, resolved_at FROM waits
+WHERE execution_id = :id AND kind NOT IN ('once', 'member') ORDER BY created_at, id"""
+
+_MEMBERS = """
+SELECT group_id, event, status FROM waits
+WHERE execution_id = :id AND kind = 'member' ORDER BY group_id, position, id"""
+
 
 def history_of(tx: Transaction, record: ExecutionRecord, definition: Definition | None = None) -> list[Entry]:
     """Every recorded happening with its time (`at`) and `kind`, oldest first.
@@ -45,15 +53,18 @@ def history_of(tx: Transaction, record: ExecutionRecord, definition: Definition 
 
 def _waits(tx: Transaction, execution_id: str) -> list[tuple[int, int, Entry]]:
     found: list[tuple[int, int, Entry]] = []
-    for path, kind, name, status, by, through, created_at, resolved_at in tx.fetch(
-        "SELECT path, kind, name, status, answered_by, answered_through, created_at, resolved_at FROM waits "
-        "WHERE execution_id = :id AND kind NOT IN ('once', 'member') ORDER BY created_at, id",
-        {"id": execution_id},
+    members: dict[str, dict[str, str]] = {}
+    for group, event, status in tx.fetch(_MEMBERS, {"id": execution_id}):
+        members.setdefault(group, {})[event] = "arrived" if status == "satisfied" else status
+    for wait_id, path, kind, name, status, by, through, comment, created_at, resolved_at in tx.fetch(
+        _WAITS, {"id": execution_id}
     ):
         facts: dict[str, Any] = {"path": path, "wait": kind, "name": name}
         found.append((created_at, 1, Entry(at=from_us(created_at), kind="waiting", **facts)))
         if resolved_at is not None:
-            facts.update(status=status, answered_by=by, answered_through=through)
+            facts.update(status=status, answered_by=by, answered_through=through, comment=comment)
+            if wait_id in members:
+                facts["events"] = members[wait_id]
             found.append((resolved_at, 1, Entry(at=from_us(resolved_at), kind="wait_over", **facts)))
     return found
 
