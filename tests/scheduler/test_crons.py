@@ -41,6 +41,10 @@ EXPRESSIONS = [
     "0 0 1 * *",
     "30 23 * * *",
     "*/10 * * 3,4,10 *",
+    "21-38 17-17 * * 5-5",  # a range of one is that one, not the whole circle
+    "5 8 29 * 0",  # both days named: either will do
+    "5 8 */3 * 0",  # a star among them: both have to fit
+    "5 8 28 * */7",
 ]
 
 
@@ -103,6 +107,13 @@ def test_a_time_of_day_fires_once_on_every_day(
 
 def _offset(tick: datetime, zone: str) -> str:
     return tick.astimezone(ZoneInfo(zone)).isoformat()[-6:]
+
+
+def test_clocks_that_change_twice_between_two_ticks_are_noticed() -> None:
+    """On 1 November the first hour happens twice in Havana, and since March the clocks have changed already."""
+    march, november = datetime(2026, 3, 7, tzinfo=UTC), datetime(2026, 11, 1, 6, 0, tzinfo=UTC)
+    found = ticks("1 * * 11 *", "America/Havana", march, november)
+    assert [tick.strftime("%H:%M") for tick in found] == ["04:01", "05:01"]
 
 
 @pytest.mark.parametrize(("moment", "hours"), [("2026-03-08", 23), ("2026-11-01", 25)])

@@ -32,7 +32,7 @@ def cron(
 ) -> Callable[[Workflow], Workflow]:
     """Start the workflow below at these times; stands above @workflow and may be stacked."""
     where = f"@cron({expression!r})"
-    check_cron(expression, where)
+    checked = check_cron(expression, where)
     check_timezone(timezone, where)
     check_choice(overlap, get_args(Overlap), "overlap", where)
     policy, window = _catch_up(catch_up, where)
@@ -41,7 +41,7 @@ def cron(
     made = Schedule(
         name=check_name(name, where) if name is not None else "",
         workflow="",
-        cron=" ".join(expression.split()),
+        cron=checked,
         timezone=timezone,
         queue=None if queue is None else check_name(queue, where, "queue"),
         input=None if input is None else encode_constant(dict(input), "input", where),

@@ -11,11 +11,12 @@ from zoneinfo import ZoneInfo
 
 from durable_core.clock import from_us, to_us
 from durable_core.definition.checks import fault
-from durable_core.dsl.schedules import check_cron, check_timezone
+from durable_core.dsl.schedules import check_cron, check_timezone, day_or
 
 __all__ = ["Cron"]
 
 _SECOND: Final = timedelta(seconds=1)
+_DAY: Final = timedelta(days=1)
 _HOURS: Final = 24
 _LAST_YEAR: Final = 9000
 _RANDOM: Final = ("R", "H")
@@ -93,7 +94,7 @@ class Cron:
         from croniter import croniter
         from croniter.croniter import CroniterBadDateError
 
-        times = croniter(self.expression, after)
+        times = croniter(self.expression, after, day_or=day_or(self.expression))
         while True:
             try:
                 found: datetime = times.get_next(datetime)
@@ -126,8 +127,8 @@ class Cron:
             change = None
             for wall in self._walls((start + offset).replace(tzinfo=None)):
                 tick = (wall - offset).replace(tzinfo=UTC)
-                if self._offset(tick) != offset:
-                    change = self._change(start, tick)
+                change = self._first_change(start, tick)
+                if change is not None:
                     break
                 yield tick
                 start = tick
@@ -140,6 +141,16 @@ class Cron:
             if first is not None and (first - offset).replace(tzinfo=UTC) == change:
                 yield change
             start = change
+
+    def _first_change(self, start: datetime, until: datetime) -> datetime | None:
+        """The first change of the clocks up to a time: in months without a tick they may go forward and back again."""
+        offset = self._offset(start)
+        while start < until:
+            later = min(start + _DAY, until)
+            if self._offset(later) != offset:
+                return self._change(start, later)
+            start = later
+        return None
 
     def _offset(self, at: datetime) -> timedelta:
         found: timedelta = at.astimezone(self._zone).utcoffset() or timedelta()
