@@ -177,6 +177,15 @@ def order_fulfilment() -> Definition:
     )
 
 
+def greeting() -> Definition:
+    """A banner: few cards, nothing nested twice, from left to right."""
+    return define(
+        "greeting",
+        step("look_up", undo="forget"),
+        decision("is_known", yes=[ask("how_are_you", "free_text")], no=[]),
+    )
+
+
 def customer_onboarding() -> Definition:
     """The larger reference: decisions in branches, a loop in a foreach in a parallel, a decision in a loop."""
     return define(

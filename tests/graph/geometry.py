@@ -36,22 +36,13 @@ class Box:
 
 def cards(layout: Layout) -> list[Box]:
     found = []
-    m = layout.measures
-    for number, block in enumerate(layout.structure.blocks):
-        top = layout.top[number]
-        if top is None:
+    for number in range(len(layout.structure.blocks)):
+        if layout.is_hidden(number):
             continue
-        axis, own = layout.axis[number], layout.extents
-        beside = block.compensation >= 0 and not layout.marks
-        right = own.right[number] - (m.compensation[0] + m.compensation_gap if beside else 0)
-        found.append(
-            Box(axis - own.left[number], top, axis + right, top + own.height[number], f"card {number}", number)
-        )
-        if beside:
-            end = axis + own.right[number]
-            high = m.compensation[1]
-            start = top + (own.height[number] - high) // 2
-            found.append(Box(end - m.compensation[0], start, end, start + high, f"undo {number}", number))
+        for what, place in (("card", layout.card(number)), ("undo", layout.compensation(number))):
+            if place is not None:
+                x, y, wide, high = place
+                found.append(Box(x, y, x + wide, y + high, f"{what} {number}", number))
     return found
 
 
@@ -85,14 +76,12 @@ def routes(layout: Layout) -> list[Route]:
 
 def labels(layout: Layout) -> list[Box]:
     found = []
-    for number, fork in layout.forks.items():
+    for number in layout.forks:
         for position, way in enumerate(layout.structure.blocks[number].ways):
             if way.shown:
-                room = 2 * layout.extents.left[number] - LABEL_PAD
-                half = (text_width(clip(one_line(way.label), room, 11), 11) + LABEL_PAD) / 2
-                x = layout.axis[number] + fork.axes[position]
-                bus = layout.header_bottom(number) + fork.row(position).fork_bus
-                y = bus + layout.measures.label_at
+                _, _, wide, _ = layout.card(number)
+                half = (text_width(clip(one_line(way.label), wide - LABEL_PAD, 11), 11) + LABEL_PAD) / 2
+                x, y = layout.label(number, position)
                 high = 8 if layout.measures.compact else 9
                 found.append(Box(x - half, y - high, x + half, y + high, f"label {number}.{position}", number))
     return found
@@ -127,7 +116,7 @@ def faults(layout: Layout) -> list[str]:
         for other in outlines[position + 1 :]:
             if frame.meets(other) and not (frame.holds(other) or other.holds(frame)):
                 wrong.append(f"{frame.what} cuts {other.what}")
-    wrong += _line_faults(boxes, pills, lines)
+    wrong += _line_faults(boxes, pills, lines, turned=layout.turned)
     return wrong
 
 
@@ -139,7 +128,7 @@ def _owners(layout: Layout, block: int) -> set[int]:
     return found
 
 
-def _line_faults(boxes: list[Box], pills: list[Box], lines: list[Route]) -> list[str]:
+def _line_faults(boxes: list[Box], pills: list[Box], lines: list[Route], *, turned: bool) -> list[str]:
     wrong = []
     level, upright = [], []
     for number, route in enumerate(lines):
@@ -157,17 +146,13 @@ def _line_faults(boxes: list[Box], pills: list[Box], lines: list[Route]) -> list
                 continue
             if line.left < other.left < line.right and other.top < line.top < other.bottom:
                 wrong.append(f"{line.what} {lines[line.block].points} crosses {lines[other.block].points}")
+    # a label stands on its own branch: only a line along the flow, and through its middle, may pass it
+    for line in (*level, *upright):
         for pill in pills:
-            if line.left < pill.right and pill.left < line.right and pill.top < line.top < pill.bottom:
-                wrong.append(f"{line.what} passes {pill.what}")
-    for line in upright:
-        for pill in pills:
-            middle = (pill.left + pill.right) / 2
-            if (
-                pill.left < line.left < pill.right
-                and abs(line.left - middle) > 1
-                and line.top < pill.bottom
-                and pill.top < line.bottom
-            ):
+            if line.left > pill.right or pill.left > line.right or line.top > pill.bottom or pill.top > line.bottom:
+                continue
+            beside = line.top - (pill.top + pill.bottom) / 2 if turned else line.left - (pill.left + pill.right) / 2
+            along = line.top == line.bottom if turned else line.left == line.right
+            if not along or abs(beside) > 1:
                 wrong.append(f"{line.what} {lines[line.block].points} passes {pill.what}")
     return wrong

@@ -48,6 +48,20 @@ FIND = "fulfil/branch_2/find_carrier"
 RECEIPT = "fulfil/branch_3/send_receipt"
 
 
+def greeting() -> ExecutionFacts:
+    """A known person is asked something."""
+    return ExecutionFacts(
+        execution_id="wf_2a7",
+        status="waiting",
+        now=at(5),
+        version="7",
+        attempts=(done("look_up", 0, 0.3), done("is_known", 0.3, 0.01, choice="yes")),
+        tokens=(TokenFact(path="is_known/yes/how_are_you", status="waiting", since=at(1)),),
+        waits=(WaitFact(path="is_known/yes/how_are_you", kind="input"),),
+        started_at=at(0),
+    )
+
+
 def during() -> ExecutionFacts:
     """A question is open, a foreach is at 37 of 50, a loop in its third iteration, a step about to retry."""
     items = []

@@ -35,6 +35,7 @@ RENDERERS: dict[str, Callable[[Graph], str]] = {
     "cyjs": Graph.to_cytoscape,
     "json": Graph.to_json,
     "html": Graph.to_html,
+    "right.txt": lambda graph: graph.to_text(direction="right"),
 }
 
 
@@ -45,6 +46,7 @@ def moments() -> dict[str, Graph]:
         "order-during": overlay_facts(order, runs.during()),
         "order-failed": overlay_facts(order, runs.failed()),
         "onboarding": overlay_facts(onboarding, runs.onboarding()),
+        "greeting": overlay_facts(build_graph(flows.greeting()), runs.greeting()),
     }
 
 
@@ -55,6 +57,7 @@ def moments() -> dict[str, Graph]:
         *(("order-during", suffix) for suffix in ("dot", "mmd", "cyjs", "json", "html")),
         ("onboarding", "txt"),
         ("onboarding", "svg"),
+        *(("greeting", suffix) for suffix in ("svg", "right.txt", "dot", "mmd")),
     ],
 )
 def test_golden(moment: str, suffix: str) -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from durable_core.graph import build_graph, overlay_facts
+from durable_core.graph import Graph, build_graph, overlay_facts
 from durable_core.graph.boxes import TextPicture
 from durable_core.graph.canvas import Segment, Viewport
 from durable_core.graph.measure import cell_width
+from durable_core.graph.model import Direction
 from durable_core.graph.rail import rail
 from tests.graph import flows, generated, runs
 
@@ -37,15 +38,48 @@ def cropped(whole: list[list[tuple[str, str]]], view: Viewport) -> list[list[tup
 
 @pytest.mark.parametrize("seed", range(25))
 @pytest.mark.parametrize("ascii", [False, True])
-def test_a_part_is_painted_as_it_is_in_the_whole(seed: int, ascii: bool) -> None:
+@pytest.mark.parametrize("direction", ["down", "right"])
+def test_a_part_is_painted_as_it_is_in_the_whole(seed: int, ascii: bool, direction: Direction) -> None:
     """paint(viewport) == crop(full paint)."""
-    picture = TextPicture(build_graph(generated.grow(seed, 25)), ascii=ascii)
+    picture = TextPicture(build_graph(generated.grow(seed, 25)), ascii=ascii, direction=direction)
     whole = cells(picture.paint())
     assert len(whole) == picture.height
     assert {len(row) for row in whole} == {picture.width}
     for x, y, wide, high in ((0, 0, 30, 10), (13, 7, 40, 21), (picture.width - 5, picture.height - 6, 20, 20)):
         view = Viewport(x, y, wide, high)
         assert cells(picture.paint(view)) == cropped(whole, view)
+
+
+def stated() -> list[Graph]:
+    """Executions, with every style of line, and names that take more or less than a column a character."""
+    order, onboarding = build_graph(flows.order_fulfilment()), build_graph(flows.customer_onboarding())
+    wide = flows.define("wide", flows.step("注文を確認する"), flows.decide("e\u0301", {"支払い": [flows.step("🚀")]}))
+    return [
+        overlay_facts(order, runs.during()),
+        overlay_facts(order, runs.failed()),
+        overlay_facts(onboarding, runs.onboarding()),
+        build_graph(wide),
+        *(build_graph(generated.grow(seed, 30)) for seed in range(12)),
+    ]
+
+
+@pytest.mark.parametrize("ascii", [False, True])
+@pytest.mark.parametrize("direction", ["down", "right"])
+@pytest.mark.parametrize("width", [None, 70])
+def test_the_text_is_the_painted_picture(ascii: bool, direction: Direction, width: int | None) -> None:
+    """The fast way to a whole text, and the one to a part with styles, give the same characters."""
+    for graph in stated():
+        rows = TextPicture(graph, width=width, ascii=ascii, direction=direction).paint()
+        painted = ["".join(text for text, _ in row).rstrip() for row in rows]
+        assert graph.to_text(width, ascii=ascii, direction=direction).splitlines() == painted
+
+
+def test_small_pictures_go_to_the_right_when_asked() -> None:
+    graph = build_graph(flows.define("hello", flows.step("load"), flows.step("greet")))
+    wide = graph.to_text(direction="auto").splitlines()
+    assert wide == graph.to_text(direction="right").splitlines()
+    assert [line for line in wide if "load" in line and "greet" in line]
+    assert graph.to_text(40, direction="auto") == graph.to_text(40)
 
 
 @pytest.mark.parametrize("seed", range(25))

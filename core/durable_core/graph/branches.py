@@ -9,13 +9,16 @@ from durable_core.graph.measure import Measures
 
 
 @dataclass(slots=True)
-class Side:
-    """One branch: how far it reaches from its axis, and its height."""
+class Sides:
+    """The branches of a composite: how far each reaches from its axis, its height, and whether nothing is in it.
 
-    left: int
-    right: int
-    height: int
-    empty: bool = False
+    Lists, and no object a branch: a large graph has tens of thousands.
+    """
+
+    left: list[int]
+    right: list[int]
+    height: list[int]
+    empty: list[bool]
 
 
 @dataclass(slots=True)
@@ -45,21 +48,26 @@ class Fork:
 
     def row(self, way: int) -> Row:
         """The row a branch stands in."""
-        return next(row for row in self.rows if way <= row.last)
+        return self.rows[0] if len(self.rows) == 1 else next(row for row in self.rows if way <= row.last)
 
 
-def spread(sides: list[Side], m: Measures, *, labelled: bool, budget: int | None) -> Fork:
-    """Place the branches in written order; more rows than one only where the budget is too small."""
+def spread(sides: Sides, m: Measures, *, drop: int, budget: int | None) -> Fork:
+    """Place the branches in written order; more rows than one only where the budget is too small.
+
+    `drop` is the distance from the fork bus to the branches.
+    """
     rows = _rows(sides, m, budget)
-    fork = Fork([0] * len(sides), rows)
-    drop = (m.labelled if labelled else m.plain) - m.fork
+    fork = Fork([0] * len(sides.left), rows)
     bus = m.fork
     for row in rows:
-        left, right = _beside(fork, sides, row, m)
-        fork.left, fork.right = max(fork.left, left), max(fork.right, right)
+        left, right = _beside(fork.axes, sides, row, m)
+        if left > fork.left:
+            fork.left = left
+        if right > fork.right:
+            fork.right = right
         row.fork_bus = bus
         row.branch_top = bus + drop
-        row.join_bus = row.branch_top + max([side.height for side in sides[row.first : row.last + 1]]) + m.join
+        row.join_bus = row.branch_top + max(sides.height[row.first : row.last + 1]) + m.join
         bus = row.join_bus + m.point + m.rows
     fork.height = rows[-1].join_bus
     if len(rows) > 1:
@@ -70,24 +78,30 @@ def spread(sides: list[Side], m: Measures, *, labelled: bool, budget: int | None
     return fork
 
 
-def _gap(before: Side, after: Side, m: Measures) -> int:
-    return m.between // 2 if before.empty or after.empty else m.between
+def _gap(sides: Sides, way: int, m: Measures) -> int:
+    """Between a branch and the one before it."""
+    return m.between // 2 if sides.empty[way - 1] or sides.empty[way] else m.between
 
 
-def _beside(fork: Fork, sides: list[Side], row: Row, m: Measures) -> tuple[int, int]:
+def _beside(axes: list[int], sides: Sides, row: Row, m: Measures) -> tuple[int, int]:
     """Set the axes of one row, counted from the axis of the header; returns how far the row reaches left and right."""
-    axes = fork.axes
-    cursor = 0
-    for way in range(row.first, row.last + 1):
-        if way > row.first:
-            cursor += _gap(sides[way - 1], sides[way], m)
-        axes[way] = cursor + sides[way].left
-        cursor = axes[way] + sides[way].right
     numbers = range(row.first, row.last + 1)
-    carrying = [way for way in numbers if not sides[way].empty] or list(numbers)
-    axis = (axes[carrying[0]] + axes[carrying[-1]]) // 2
+    cursor, opening, closing = 0, -1, 0
+    for way in numbers:
+        if way > row.first:
+            cursor += _gap(sides, way, m)
+        axes[way] = here = cursor + sides.left[way]
+        cursor = here + sides.right[way]
+        if not sides.empty[way]:
+            closing = here
+            if opening < 0:
+                opening = here
+    axis = (axes[row.first] + axes[row.last]) // 2 if opening < 0 else (opening + closing) // 2
     # no tiny jogs: a branch that is nearly below the header is exactly below it
-    nearest = min((axes[way] for way in numbers), key=lambda x: abs(x - axis))
+    nearest = axes[row.first]
+    for way in numbers:
+        if abs(axes[way] - axis) < abs(nearest - axis):
+            nearest = axes[way]
     if abs(nearest - axis) <= m.snap:
         axis = nearest
     for way in numbers:
@@ -95,15 +109,15 @@ def _beside(fork: Fork, sides: list[Side], row: Row, m: Measures) -> tuple[int, 
     return axis, cursor - axis
 
 
-def _rows(sides: list[Side], m: Measures, budget: int | None) -> list[Row]:
-    count = len(sides)
+def _rows(sides: Sides, m: Measures, budget: int | None) -> list[Row]:
+    count = len(sides.left)
     if budget is None or _width(sides, 0, count, m) <= budget:
         return [Row(0, count - 1)]
     greedy: list[Row] = []
     first = used = 0
-    for way, side in enumerate(sides):
-        wide = side.left + side.right
-        wider = wide if way == first else used + _gap(sides[way - 1], side, m) + wide
+    for way in range(count):
+        wide = sides.left[way] + sides.right[way]
+        wider = wide if way == first else used + _gap(sides, way, m) + wide
         if way > first and wider > budget:
             greedy.append(Row(first, way - 1))
             first, wider = way, wide
@@ -116,8 +130,6 @@ def _rows(sides: list[Side], m: Measures, budget: int | None) -> list[Row]:
     return even if fits else greedy
 
 
-def _width(sides: list[Side], first: int, end: int, m: Measures) -> int:
-    total = sides[first].left + sides[first].right
-    for way in range(first + 1, end):
-        total += _gap(sides[way - 1], sides[way], m) + sides[way].left + sides[way].right
-    return total
+def _width(sides: Sides, first: int, end: int, m: Measures) -> int:
+    total = sum(sides.left[first:end]) + sum(sides.right[first:end])
+    return total + sum([_gap(sides, way, m) for way in range(first + 1, end)])

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
+from durable_core.graph.layout import Point
 from durable_core.graph.measure import cell_width, character_cells
 
 Segment = tuple[str, str]
@@ -25,17 +28,19 @@ UP: Final = 1
 RIGHT: Final = 2
 DOWN: Final = 4
 LEFT: Final = 8
-_LINES: Final = dict(enumerate(" │─╰││╭├─╯─┴╮┤┬┼"))
-_DOTTED: Final = {**_LINES, UP: "┆", DOWN: "┆", UP | DOWN: "┆", LEFT: "┄", RIGHT: "┄", LEFT | RIGHT: "┄"}
-_ASCII: Final = {
+LINES: Final = dict(enumerate(" │─╰││╭├─╯─┴╮┤┬┼"))
+DOTTED: Final = {**LINES, UP: "┆", DOWN: "┆", UP | DOWN: "┆", LEFT: "┄", RIGHT: "┄", LEFT | RIGHT: "┄"}
+ASCII_LINES: Final = {
     mask: "|" if not mask & (LEFT | RIGHT) else "-" if not mask & (UP | DOWN) else "+" for mask in range(16)
 }
-_PLAINER: Final = str.maketrans("…·×→≤", ".,x><")
+PLAINER: Final = str.maketrans("…·×→≤", ".,x><")
 _RANK: Final = {"edge.off": 0, "edge": 1, "edge.taken": 2, "edge.live": 3}
 
 
 class Canvas:
     """Collects spans and line cells; later spans must not overlap earlier ones."""
+
+    plain: Final = False
 
     def __init__(self, view: Viewport, *, ascii: bool = False) -> None:
         self.view, self.ascii = view, ascii
@@ -44,12 +49,18 @@ class Canvas:
         self.spans: list[list[tuple[int, str, str, int]]] = [[] for _ in range(view.height)]
         self.cells: list[dict[int, tuple[int, str]] | None] = [None] * view.height
 
-    def put(self, x: int, y: int, text: str, style: str) -> None:
-        """Text at a place."""
+    def put(self, x: int, y: int, text: str, style: str, wide: int = -1) -> None:
+        """Text at a place; `wide` columns, where that is known."""
         if self.top <= y < self.bottom and x < self.right:
             if self.ascii and not text.isascii():
-                text = text.translate(_PLAINER)
-            self.spans[y - self.top].append((x, text, style, cell_width(text)))
+                text = text.translate(PLAINER)
+            self.spans[y - self.top].append((x, text, style, cell_width(text) if wide < 0 else wide))
+
+    def column(self, x: int, first: int, last: int, text: str, style: str) -> None:
+        """One character in every row from `first` to `last`."""
+        if x < self.right:
+            for y in range(max(first, self.top), min(last, self.bottom - 1) + 1):
+                self.spans[y - self.top].append((x, text, style, 1))
 
     def joint(self, x: int, y: int, mask: int, style: str) -> None:
         """One cell of a line, open to the sides in the mask; cells put twice are open to both."""
@@ -64,6 +75,23 @@ class Canvas:
             if _RANK[known[1]] > _RANK[style]:
                 style = known[1]
         row[x] = (mask, style)
+
+    def line(self, points: Sequence[Point], begun: int, style: str, tip: str = "") -> None:
+        """A line through corner points; its first cell is open to `begun` too, its last may be an arrow."""
+        self.joint(*points[0], begun, style)
+        for (ax, ay), (bx, by) in pairwise(points):
+            if ax == bx:
+                low, high = (ay, by) if ay < by else (by, ay)
+                self.joint(ax, low, DOWN, style)
+                self.joint(ax, high, UP, style)
+                self.vertical(ax, low + 1, high - 1, style)
+            else:
+                low, high = (ax, bx) if ax < bx else (bx, ax)
+                self.joint(low, ay, RIGHT, style)
+                self.joint(high, ay, LEFT, style)
+                self.horizontal(ay, low + 1, high - 1, style)
+        if tip:
+            self.put(*points[-1], tip, style, 1)
 
     def vertical(self, x: int, first: int, last: int, style: str) -> None:
         """Cells open up and down, both ends included."""
@@ -82,12 +110,12 @@ class Canvas:
     def _row(self, spans: list[tuple[int, str, str, int]], cells: dict[int, tuple[int, str]] | None) -> list[Segment]:
         if cells is not None:
             taken = [(x, x + wide) for x, _, _, wide in spans]
-            characters = _ASCII if self.ascii else _LINES
+            characters = ASCII_LINES if self.ascii else LINES
             for x, (mask, style) in cells.items():
                 if taken and any(start <= x < end for start, end in taken):
                     continue  # an arrow or a bar stands on the line
                 dotted = style == "edge.off" and not self.ascii
-                spans.append((x, (_DOTTED if dotted else characters)[mask], style, 1))
+                spans.append((x, (DOTTED if dotted else characters)[mask], style, 1))
         if len(spans) > 1:
             spans.sort()
         row: list[Segment] = []
@@ -140,3 +168,10 @@ def cell_clip(text: str, room: int) -> str:
             break
         kept.append(character)
     return "".join(kept) + "…" if room > 0 else ""
+
+
+def cell_cut(text: str, room: int) -> str:
+    """As much of the text's beginning as fits into so many columns; half of a wide character is a blank."""
+    if text.isascii() or cell_width(text) == len(text):
+        return text[:room]
+    return _crop(text, 0, 0, room)[0]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from durable_core.graph.escape import one_line
+from durable_core.graph.fit import is_small
 from durable_core.graph.group_tree import walk
 from durable_core.graph.look import look_of, tone_of
 from durable_core.graph.model import GraphData, GraphEdge, GraphNode
@@ -51,7 +52,7 @@ def to_pydot(graph: GraphData) -> pydot.Dot:
         labelloc="t",
         fontname=quoted("Helvetica"),
         bgcolor=quoted(colour("bg")),
-        rankdir="TB",
+        rankdir="LR" if is_small(graph.structure) else "TB",
         nodesep="0.35",
         ranksep="0.35",
     )

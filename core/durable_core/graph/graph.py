@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from durable_core.graph.model import GraphData, Theme
+from durable_core.graph.model import Direction, GraphData, Theme
 
 if TYPE_CHECKING:
     import networkx
@@ -40,17 +40,31 @@ class Graph(GraphData):
 
         return to_json(self)
 
-    def to_svg(self, *, theme: Theme = "adaptive", width: float = 1100) -> str:
-        """The picture as one self-contained SVG, at most `width` pixels wide where that is possible."""
+    def to_svg(
+        self,
+        *,
+        theme: Theme = "adaptive",
+        width: float = 1100,
+        height: float | None = None,
+        direction: Direction = "auto",
+    ) -> str:
+        """The picture as one self-contained SVG, at most `width` pixels wide where that is possible.
+
+        It goes from top to bottom; small ones (six cards, nothing nested twice), and those for which there is little
+        `height`, go from left to right where they are narrow enough. `direction` says "down" or "right" for any.
+        """
         from durable_core.graph.svg import to_svg
 
-        return to_svg(self, theme=theme, width=width)
+        return to_svg(self, theme=theme, width=width, height=height, direction=direction)
 
-    def to_text(self, width: int | None = None, *, ascii: bool = False) -> str:
-        """The picture in box-drawing characters, at most `width` columns wide where that is possible."""
+    def to_text(self, width: int | None = None, *, ascii: bool = False, direction: Direction = "down") -> str:
+        """The picture in box-drawing characters, at most `width` columns wide where that is possible.
+
+        With a `direction` of "auto" small ones go from left to right, with "right" all do.
+        """
         from durable_core.graph.boxes import to_text
 
-        return to_text(self, width, ascii=ascii)
+        return to_text(self, width, ascii=ascii, direction=direction)
 
     def to_html(self) -> str:
         """One self-contained page with the picture and a table of the nodes."""

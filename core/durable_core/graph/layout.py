@@ -10,25 +10,38 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from durable_core.graph.branches import Fork, Side, spread
+from durable_core.graph.branches import Fork, Sides, spread
 from durable_core.graph.measure import Measures
 from durable_core.graph.structure import Block, Structure
+
+Place = tuple[int, int, int, int]
+"""Left, top, width and height."""
+Point = tuple[int, int]
 
 
 @dataclass(slots=True, kw_only=True)
 class Extents:
-    """How large each block's own card is: left and right of the axis (its compensation included), and its height."""
+    """How large each block's own card is: left and right of the axis (its compensation included), and its height.
+
+    In a turned picture these are above and below the axis, and its width.
+    """
 
     left: list[int]
     right: list[int]
     height: list[int]
     labels: list[list[tuple[int, int]] | None]
     """Per composite: how far each branch label reaches left and right of its line."""
+    along: dict[int, int] = field(default_factory=dict)
+    """Turned only, per composite with labels: the length of the longest, along its line."""
 
 
 @dataclass(slots=True, kw_only=True)
 class Layout:
-    """Where everything is. Lists are by block; `top` is None for a block inside a folded one."""
+    """Where everything is. Lists are by block; `top` is None for a block inside a folded one.
+
+    `axis`, `left` and `right` count across the flow, `top` and `height` along it; in a turned layout the flow goes from
+    left to right. `card` and the like, and `width` and `total_height`, are those of the picture as it is seen.
+    """
 
     structure: Structure
     measures: Measures
@@ -47,7 +60,11 @@ class Layout:
     """Height of the body of each open loop and foreach."""
     width: int = 0
     total_height: int = 0
-    total_left: int = 0
+
+    @property
+    def turned(self) -> bool:
+        """Whether the flow goes from left to right."""
+        return self.measures.turned
 
     def is_hidden(self, block: int) -> bool:
         return self.top[block] is None
@@ -64,8 +81,44 @@ class Layout:
     def header_bottom(self, block: int) -> int:
         return (self.top[block] or 0) + self.extents.height[block]
 
+    def card(self, block: int) -> Place:
+        """The block's own card, without its compensation."""
+        own, left = self.extents, self.extents.left[block]
+        across = left + own.right[block] - self._beside(block)
+        return self.seen(self.axis[block] - left, self.top[block] or 0, across, own.height[block])
+
+    def compensation(self, block: int) -> Place | None:
+        """The card of the block's compensation; None where there is none, or only a mark."""
+        if self._beside(block) == 0:
+            return None
+        wide, high = self.measures.compensation
+        across, along = (high, wide) if self.turned else (wide, high)
+        start = self.axis[block] + self.extents.right[block] - across
+        return self.seen(start, (self.top[block] or 0) + (self.extents.height[block] - along) // 2, across, along)
+
+    def _beside(self, block: int) -> int:
+        """How much of a block's own reach its compensation takes."""
+        if self.marks or self.structure.blocks[block].compensation < 0:
+            return 0
+        m = self.measures
+        return m.compensation[self.turned] + m.compensation_gap
+
+    def seen(self, start: int, top: int, across: int, along: int) -> Place:
+        """A rectangle of the flow as one of the picture."""
+        return (top, start, along, across) if self.turned else (start, top, across, along)
+
+    def label(self, block: int, way: int) -> Point:
+        """Centre of a branch's label, in pixels."""
+        fork, m = self.forks[block], self.measures
+        x, y = self.axis[block] + fork.axes[way], self.header_bottom(block) + fork.row(way).fork_bus
+        if self.turned:
+            return y + m.label_at - 9 + self.extents.along[block] // 2, x
+        return x, y + m.label_at
+
     def move(self, dx: int, dy: int) -> None:
         """Shift everything; the layout begins at 0, 0."""
+        if self.turned:
+            dx, dy = dy, dx
         self.axis = [x + dx for x in self.axis]
         self.top = [None if y is None else y + dy for y in self.top]
 
@@ -114,41 +167,48 @@ def _size(layout: Layout, budgets: list[int] | None) -> None:
         block = blocks[position]
         if fold is not None and block.depth >= fold:
             continue
-        sides = []
+        lefts, rights, heights = [], [], []
         for way in block.ways:
             inside = way.blocks
-            if not inside:
-                sides.append(Side(0, 0, 0, empty=True))
-            elif len(inside) == 1:
+            if len(inside) == 1:
                 one = inside[0]
-                sides.append(Side(left[one], right[one], height[one]))
+                lefts.append(left[one])
+                rights.append(right[one])
+                heights.append(height[one])
+            elif inside:
+                lefts.append(max([left[one] for one in inside]))
+                rights.append(max([right[one] for one in inside]))
+                heights.append(sum([height[one] for one in inside]) + gap * (len(inside) - 1))
             else:
-                tall = sum([height[one] for one in inside]) + gap * (len(inside) - 1)
-                sides.append(Side(max([left[one] for one in inside]), max([right[one] for one in inside]), tall))
+                lefts.append(0)
+                rights.append(0)
+                heights.append(0)
         if block.kind in ("fork", "parallel"):
+            sides = Sides(lefts, rights, heights, [not way.blocks for way in block.ways])
             _size_branches(layout, position, block, sides, None if budgets is None else budgets[position])
             continue
-        body = sides[0]
-        layout.bodies[position] = body.height
-        left[position] = max(left[position], body.left) + m.pad
-        below = m.body + body.height
+        layout.bodies[position] = heights[0]
+        left[position] = max(left[position], lefts[0]) + m.pad
+        below = m.body + heights[0]
         if block.kind == "foreach":
-            right[position] = max(right[position], body.right) + m.pad
+            right[position] = max(right[position], rights[0]) + m.pad
             height[position] += below + m.foot + m.point
         else:
-            right[position] = max(right[position], body.right) + m.lane + m.margin
+            right[position] = max(right[position], rights[0]) + m.lane + m.margin
             height[position] += below + m.gate + m.gate_foot + m.point
 
 
-def _size_branches(layout: Layout, position: int, block: Block, sides: list[Side], budget: int | None) -> None:
-    m = layout.measures
-    labels = layout.extents.labels[position]
-    labelled = labels is not None
-    for number, side in enumerate(sides):
+def _size_branches(layout: Layout, position: int, block: Block, sides: Sides, budget: int | None) -> None:
+    m, labels = layout.measures, layout.extents.labels[position]
+    for number, empty in enumerate(sides.empty):
         reach_left, reach_right = labels[number] if labels is not None else (0, 0)
-        least = m.empty if side.empty else 0
-        side.left, side.right = max(side.left, reach_left, least), max(side.right, reach_right, least)
-    fork = spread(sides, m, labelled=labelled, budget=budget)
+        least = m.empty if empty else 0
+        if reach_left > sides.left[number] or empty:
+            sides.left[number] = max(reach_left, least)
+        if reach_right > sides.right[number] or empty:
+            sides.right[number] = max(reach_right, least)
+    drop = (m.plain if labels is None else m.labelled + layout.extents.along.get(position, 0)) - m.fork
+    fork = spread(sides, m, drop=drop, budget=budget)
     layout.forks[position] = fork
     pad = m.pad if block.kind == "parallel" else 0
     layout.left[position] = max(layout.left[position], fork.left) + pad
@@ -162,9 +222,10 @@ def _place(layout: Layout) -> None:
     layout.axis = [0] * count
     layout.top = [None] * count
     root = structure.root
-    layout.total_left = max(layout.left[one] for one in root)
-    layout.width = layout.total_left + max(layout.right[one] for one in root)
-    layout.total_height = _stack(layout, root, layout.total_left, 0)
+    total_left = max([layout.left[one] for one in root])
+    across = total_left + max([layout.right[one] for one in root])
+    along = _stack(layout, root, total_left, 0)
+    layout.width, layout.total_height = (along, across) if m.turned else (across, along)
     for position in structure.composites:
         block, top = structure.blocks[position], layout.top[position]
         if top is None:
@@ -172,10 +233,13 @@ def _place(layout: Layout) -> None:
         below = top + layout.extents.height[position]
         fork = layout.forks.get(position)
         if fork is not None:
+            rows, row_number = fork.rows, 0
             for number, way in enumerate(block.ways):
+                if number > rows[row_number].last:
+                    row_number += 1
                 if way.blocks:
-                    row = fork.row(number)
-                    _stack(layout, way.blocks, layout.axis[position] + fork.axes[number], below + row.branch_top)
+                    start = below + rows[row_number].branch_top
+                    _stack(layout, way.blocks, layout.axis[position] + fork.axes[number], start)
         elif position in layout.bodies:
             _stack(layout, block.ways[0].blocks, layout.axis[position], below + m.body)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil
 from typing import Final
 
@@ -14,19 +14,21 @@ from durable_core.graph.model import GraphNode
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measures:
-    """Every distance the layout uses, in the ruler's unit."""
+    """Every distance the layout uses, in the ruler's unit. Named as in a picture from top to bottom."""
 
+    turned: bool = False
+    """From left to right: what is said of below counts to the right, what is said of beside counts downwards."""
     compact: bool
     point: int
     """Thickness of a line: 0 in pixels, 1 in cells."""
     header: int
-    """Height of a card."""
+    """Height of a card, whichever way the picture goes."""
     gap: int
     between: int
     fork: int
     """Header bottom to fork bus."""
     labelled: int
-    """Header bottom to branch top, with branch labels."""
+    """Header bottom to branch top, with branch labels; in a turned picture the longest label comes on top of it."""
     plain: int
     join: int
     """Branch bottom to join bus."""
@@ -58,6 +60,7 @@ class Measures:
     label_at: int
     """Fork bus to the centre of a branch label."""
     compensation: tuple[int, int]
+    """Width and height of its card."""
     compensation_gap: int
     card: tuple[int, int]
     """Narrowest and widest card."""
@@ -160,6 +163,26 @@ CELLS: Final = Measures(
     compensation_gap=3,
     card=(14, 28),
     terminal=(9, 1),
+)
+FULL_TURNED: Final = replace(FULL, turned=True, labelled=38, empty=12, snap=12, back_in=10)
+COMPACT_TURNED: Final = replace(COMPACT, turned=True, labelled=30, empty=10, snap=8, back_in=5)
+CELLS_TURNED: Final = replace(
+    CELLS,
+    turned=True,
+    gap=3,
+    between=0,
+    labelled=6,
+    plain=3,
+    join=1,
+    pad=1,
+    body=4,
+    foot=1,
+    gate=1,
+    back_in=1,
+    lane=1,
+    margin=2,
+    snap=0,
+    empty=1,
 )
 
 

@@ -6,6 +6,7 @@ import re
 from typing import Final
 
 from durable_core.graph.escape import one_line
+from durable_core.graph.fit import is_small
 from durable_core.graph.group_tree import walk
 from durable_core.graph.look import Tone, look_of
 from durable_core.graph.model import GraphData, GraphEdge, GraphNode
@@ -35,7 +36,7 @@ _INDENT: Final = 12
 def to_mermaid(graph: GraphData) -> str:
     """The graph as a Mermaid flowchart."""
     names = {node.id: f"n{number}" for number, node in enumerate(graph.nodes)}
-    lines = ["flowchart TD"]
+    lines = [f"flowchart {'LR' if is_small(graph.structure) else 'TD'}"]
     depth, groups = 1, 0
     used: dict[str, list[str]] = {}
     for what, item in walk(graph):

@@ -32,6 +32,8 @@ NodeStatus = Literal[
     "pending", "running", "waiting", "completed", "failed", "cancelled", "skipped", "uncertain", "compensated"
 ]
 Theme = Literal["light", "dark", "adaptive"]
+Direction = Literal["auto", "down", "right"]
+"""Which way a picture goes; `auto` goes right where the whole graph is small, else down."""
 
 NODE_TYPES: Final[tuple[str, ...]] = get_args(NodeType)
 EDGE_TYPES: Final[tuple[str, ...]] = get_args(EdgeType)

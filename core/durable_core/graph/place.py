@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from durable_core.graph.fit import open_layout
+from durable_core.graph.layout import Place
 from durable_core.graph.model import GraphNode, Position, Size
+from durable_core.graph.routes import exit_at, join_at
 from durable_core.graph.structure import Structure
 
 MARGIN = 28
@@ -17,23 +19,32 @@ BAND_GAP = 24
 def place_nodes(nodes: Sequence[GraphNode], structure: Structure) -> tuple[GraphNode, ...]:
     """The nodes with their places in the unfolded picture at its default width."""
     layout = open_layout(nodes, structure, 1100 - 2 * MARGIN)
-    m, extents = layout.measures, layout.extents
     layout.move(MARGIN, BAND + BAND_GAP)
     placed = list(nodes)
-    for position, block in enumerate(structure.blocks):
-        top, axis = layout.top[position] or 0, layout.axis[position]
-        wide, high = 2 * extents.left[position], extents.height[position]
-        placed[block.node] = replace(placed[block.node], position=Position(axis, top + high / 2), size=Size(wide, high))
+    for number, block in enumerate(structure.blocks):
+        card = layout.card(number)
+        placed[block.node] = _at(nodes[block.node], card)
         if block.compensation >= 0:
-            across, tall = (16, 16) if layout.marks else m.compensation
-            x = axis + wide / 2 - 22 if layout.marks else axis + wide / 2 + m.compensation_gap + across / 2
-            y = top + high if layout.marks else top + high / 2
-            placed[block.compensation] = replace(
-                placed[block.compensation], position=Position(x, y), size=Size(across, tall)
-            )
+            undo = layout.compensation(number) or mark_at(card)
+            placed[block.compensation] = _at(nodes[block.compensation], undo)
         if block.join >= 0:
-            size = Size(44, 5) if block.kind == "parallel" else Size(7, 7)
-            placed[block.join] = replace(
-                placed[block.join], position=Position(axis, layout.bottom(position)), size=size
-            )
+            wide, high = join_size(layout.turned) if block.kind == "parallel" else (7, 7)
+            x, y = join_at(layout, number) if block.kind == "fork" else exit_at(layout, number)
+            placed[block.join] = replace(nodes[block.join], position=Position(x, y), size=Size(wide, high))
     return tuple(placed)
+
+
+def join_size(turned: bool) -> tuple[int, int]:
+    """Width and height of the bar where the branches of a parallel meet; it lies across the flow."""
+    return (5, 44) if turned else (44, 5)
+
+
+def mark_at(card: Place) -> Place:
+    """Where a compensation without a card of its own is marked: on the lower border of its step."""
+    x, y, wide, high = card
+    return x + wide - 30, y + high - 8, 16, 16
+
+
+def _at(node: GraphNode, place: Place) -> GraphNode:
+    x, y, wide, high = place
+    return replace(node, position=Position(x + wide / 2, y + high / 2), size=Size(wide, high))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from durable_core.graph.boxes import ASCII_GLYPHS, ASCII_MARKS, GLYPHS, TYPE_MARKS
 from durable_core.graph.canvas import Segment
 from durable_core.graph.escape import one_line
+from durable_core.graph.glyphs import ASCII_GLYPHS, ASCII_MARKS, GLYPHS, TYPE_MARKS
 from durable_core.graph.look import Look, Tone, look_of
 from durable_core.graph.model import GraphData
 

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
-from durable_core.graph.layout import Layout
-
-Point = tuple[int, int]
+from durable_core.graph.layout import Layout, Place, Point
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
+class Route(NamedTuple):
     """One line. It follows `edge`; where `left` is a block instead, it is drawn as taken once that block was left."""
 
     points: tuple[Point, ...]
@@ -27,45 +24,67 @@ def pair_route(layout: Layout, before: int, after: int) -> Route:
     """From one block to the next in its sequence."""
     x, edge = layout.axis[before], layout.structure.blocks[before].after
     end = (layout.top[after] or 0) - layout.measures.point
-    return Route(((x, layout.bottom(before)), (x, end)), edge, tip=True)
+    return Route(_seen(layout, ((x, layout.bottom(before)), (x, end))), edge, tip=True)
 
 
 def compensation_route(layout: Layout, block: int) -> Route:
     """From a step to the card of its compensation."""
     m = layout.measures
-    half = layout.extents.left[block]
-    x = layout.axis[block] + layout.extents.right[block] - m.compensation[0]
-    y = (layout.top[block] or 0) + m.header // 2
-    width = layout.extents.right[block] - m.compensation[0] - m.compensation_gap
-    start = layout.axis[block] + max(width, half)
-    return Route(((start, y), (x - m.point, y)), layout.structure.blocks[block].compensates, tip=True, sideways=True)
+    end = layout.axis[block] + layout.extents.right[block] - m.compensation[layout.turned]
+    y = (layout.top[block] or 0) + layout.extents.height[block] // 2
+    points = ((end - m.compensation_gap, y), (end - m.point, y))
+    edge = layout.structure.blocks[block].compensates
+    return Route(_seen(layout, points), edge, tip=True, sideways=True)
 
 
 def inner_routes(layout: Layout, number: int) -> Iterator[Route]:
     """What leads into, out of and back inside an open composite; sequences' own lines are `pair_route`."""
-    block = layout.structure.blocks[number]
     if number in layout.forks:
-        yield from _fork_routes(layout, number)
-    elif number in layout.bodies:
-        yield from _loop_routes(layout, number) if block.kind == "loop" else _foreach_routes(layout, number)
+        found = _fork_routes(layout, number)
+    elif layout.structure.blocks[number].kind == "loop":
+        found = _loop_routes(layout, number)
+    else:
+        found = _foreach_routes(layout, number)
+    if not layout.turned:
+        return found
+    return (route._replace(points=_seen(layout, route.points)) for route in found)
 
 
-def frame_of(layout: Layout, number: int) -> tuple[int, int, int, int] | None:
+def frame_of(layout: Layout, number: int) -> Place | None:
     """Left, top, width and height of the frame around an open parallel, loop or foreach."""
     if layout.structure.blocks[number].kind == "fork" or not (number in layout.forks or number in layout.bodies):
         return None
     half = layout.extents.height[number] // 2
-    top = (layout.top[number] or 0) + half
-    return (
+    return layout.seen(
         layout.axis[number] - layout.left[number],
-        top,
+        (layout.top[number] or 0) + half,
         layout.left[number] + layout.right[number],
         layout.height[number] - half,
     )
 
 
-def join_y(layout: Layout, number: int) -> int:
-    """Height of the last join bus of a decision, switch or parallel, or of a loop's gate."""
+def join_at(layout: Layout, number: int) -> Point:
+    """Where the branches of a decision or switch meet, or a loop has its gate."""
+    return _seen(layout, ((layout.axis[number], _join_y(layout, number)),))[0]
+
+
+def exit_at(layout: Layout, number: int) -> Point:
+    """Where an open composite ends: the middle of its frame's last side."""
+    return _seen(layout, ((layout.axis[number], layout.bottom(number)),))[0]
+
+
+def passes_at(layout: Layout, number: int) -> Point:
+    """The middle of the lane by which a loop goes back."""
+    start = layout.header_bottom(number) + layout.measures.back
+    middle = (start + _join_y(layout, number)) // 2
+    return _seen(layout, ((_lane_x(layout, number), middle),))[0]
+
+
+def _seen(layout: Layout, points: tuple[Point, ...]) -> tuple[Point, ...]:
+    return tuple([(y, x) for x, y in points]) if layout.turned else points
+
+
+def _join_y(layout: Layout, number: int) -> int:
     fork = layout.forks.get(number)
     if fork is not None:
         return layout.header_bottom(number) + fork.height
@@ -75,26 +94,36 @@ def join_y(layout: Layout, number: int) -> int:
 def _fork_routes(layout: Layout, number: int) -> Iterator[Route]:
     m, block, fork = layout.measures, layout.structure.blocks[number], layout.forks[number]
     axis, start = layout.axis[number], layout.header_bottom(number)
-    left, right = axis + fork.left_lane, axis + fork.right_lane
     end = start + fork.height
-    first_bus = start + fork.rows[0].fork_bus
+    rows = fork.rows
+    first_bus = start + rows[0].fork_bus
+    trunk: list[Point] = [(axis, start)] if first_bus == start else [(axis, start), (axis, first_bus)]
+    row_number, row = 0, rows[0]
     for way_number, way in enumerate(block.ways):
-        row = fork.row(way_number)
+        if way_number > row.last:
+            row_number += 1
+            row = rows[row_number]
         x = axis + fork.axes[way_number]
-        into: list[Point] = [(axis, start), (axis, first_bus)]
-        if row is not fork.rows[0]:
-            into += [(left, first_bus), (left, start + row.fork_bus)]
-        into.append((x, start + row.fork_bus))
-        out: list[Point] = [(x, start + row.join_bus)]
-        if row is not fork.rows[-1]:
-            out += [(right, start + row.join_bus), (right, end)]
+        into: list[Point] = trunk if x != axis or row_number else trunk[:1]
+        if row_number:
+            left = axis + fork.left_lane
+            into = [*into, (left, first_bus), (left, start + row.fork_bus)]
+        if x != axis or row_number:
+            into = [*into, (x, start + row.fork_bus)]
+        out: list[Point] = []
+        if row is not rows[-1]:
+            right = axis + fork.right_lane
+            out = [(x, start + row.join_bus), (right, start + row.join_bus), (right, end)]
+        elif x != axis:
+            out = [(x, end)]
         out.append((axis, end))
         if not way.blocks:
-            yield Route(_straight([*into, *out]), way.enter)
+            yield Route((*into, *out), way.enter)
             continue
         first, last = way.blocks[0], way.blocks[-1]
-        yield Route(_straight([*into, (x, (layout.top[first] or 0) - m.point)]), way.enter, tip=True)
-        yield Route(_straight([(x, layout.bottom(last)), *out]), way.leave)
+        yield Route((*into, (x, (layout.top[first] or 0) - m.point)), way.enter, tip=True)
+        bottom = (x, layout.bottom(last))
+        yield Route(tuple(out) if bottom == out[0] else (bottom, *out), way.leave)
     if block.kind == "parallel":
         yield Route(((axis, end), (axis, end + m.seal)), block.after)
 
@@ -115,7 +144,7 @@ def _loop_routes(layout: Layout, number: int) -> Iterator[Route]:
     m, block = layout.measures, layout.structure.blocks[number]
     way = block.ways[0]
     axis, start = layout.axis[number], layout.header_bottom(number)
-    gate = join_y(layout, number)
+    gate = _join_y(layout, number)
     if way.blocks:
         first, last = way.blocks[0], way.blocks[-1]
         yield Route(((axis, start), (axis, (layout.top[first] or 0) - m.point)), way.enter, tip=True)
@@ -124,26 +153,14 @@ def _loop_routes(layout: Layout, number: int) -> Iterator[Route]:
     else:
         yield Route(((axis, start), (axis, gate)), way.enter)
         back = way.enter
-    lane = lane_x(layout, number)
+    lane = _lane_x(layout, number)
     under = axis + layout.extents.right[number] - m.back_in
     turn = start + m.back
     yield Route(((axis, gate), (lane, gate), (lane, turn), (under, turn), (under, start)), back, tip=True)
     yield Route(((axis, gate), (axis, layout.bottom(number) - m.point)), block.after)
 
 
-def lane_x(layout: Layout, number: int) -> int:
+def _lane_x(layout: Layout, number: int) -> int:
     """Where the back edge of a loop runs upwards."""
     m = layout.measures
     return layout.axis[number] + layout.right[number] - m.margin
-
-
-def _straight(points: list[Point]) -> tuple[Point, ...]:
-    """The same line without points that are no corners."""
-    kept: list[Point] = []
-    for point in points:
-        if kept and kept[-1] == point:
-            continue
-        if len(kept) > 1 and (kept[-2][0] == kept[-1][0] == point[0] or kept[-2][1] == kept[-1][1] == point[1]):
-            kept.pop()
-        kept.append(point)
-    return tuple(kept)

@@ -8,8 +8,8 @@ from durable_core.graph.escape import xml
 from durable_core.graph.fit import card_count, fit_pixels
 from durable_core.graph.layout import Layout
 from durable_core.graph.look import Look, look_of, status_line, summary, tone_of, worst
-from durable_core.graph.model import GraphData, GraphNode, Theme
-from durable_core.graph.place import BAND, BAND_GAP, MARGIN
+from durable_core.graph.model import Direction, GraphData, GraphNode, Theme
+from durable_core.graph.place import BAND, BAND_GAP, MARGIN, mark_at
 from durable_core.graph.routes import frame_of
 from durable_core.graph.svg_cards import Spot, card, compensation_card, compensation_mark
 from durable_core.graph.svg_edges import EdgePainter
@@ -21,10 +21,19 @@ SMALLEST: Final = 480
 FONT: Final = "ui-sans-serif,system-ui,-apple-system,'Segoe UI',Roboto,'Helvetica Neue',Arial,sans-serif"
 
 
-def to_svg(graph: GraphData, *, theme: Theme = "adaptive", width: float = 1100, live: bool = False) -> str:
+def to_svg(
+    graph: GraphData,
+    *,
+    theme: Theme = "adaptive",
+    width: float = 1100,
+    height: float | None = None,
+    direction: Direction = "auto",
+    live: bool = False,
+) -> str:
     """Draw the graph. `live` makes every card reachable by keyboard, for a page that reacts to it."""
     ink = Paint(theme)
-    layout = fit_pixels(graph.nodes, graph.structure, max(int(width), SMALLEST) - 2 * MARGIN)
+    budget = max(int(width), SMALLEST) - 2 * MARGIN
+    layout = fit_pixels(graph.nodes, graph.structure, budget, direction=direction, room=height)
     if layout is None:
         return _document(ink, graph, *table(ink, graph))
     return _document(ink, graph, *_Picture(ink, graph, layout, live=live).drawn())
@@ -101,14 +110,11 @@ class _Picture:
     def _card(self, position: int) -> str:
         layout, block = self.layout, self.blocks[position]
         node = self.graph.nodes[block.node]
-        half = layout.extents.left[position]
         folded = layout.is_folded(position)
+        place = layout.card(position)
         spot = Spot(
-            x=layout.axis[position] - half,
-            y=layout.top[position] or 0,
-            width=2 * half,
-            height=layout.extents.height[position],
-            axis=layout.axis[position],
+            *place,
+            turned=layout.turned,
             depth=self.depths[position],
             compact=layout.measures.compact,
             hidden=block.last - position if folded else 0,
@@ -121,32 +127,23 @@ class _Picture:
         if block.compensation >= 0:
             undo = self.graph.nodes[block.compensation]
             undo_look = look_of(self.graph, undo)
-            if layout.marks or layout.measures.compact:
+            beside = layout.compensation(position)
+            if beside is None:
                 spoken += f"; compensation {undo.label}{', ' + undo_look.spoken if undo_look.spoken else ''}"
-                at = (spot.x + spot.width - 22, spot.y + spot.height)
-                mark = compensation_mark(self.ink, undo_look, *at, depth=spot.depth)
+                x, y, wide, high = mark_at(place)
+                mark = compensation_mark(self.ink, undo_look, x + wide / 2, y + high / 2, depth=spot.depth)
             else:
-                mark = self._compensation(undo, undo_look, node, spot, layout.extents.right[position])
+                mark = self._compensation(undo, undo_look, node, Spot(*beside, depth=spot.depth))
         drawn = card(self.ink, node, look, spot, live=self.live, spoken=spoken)
         if mark.startswith("<circle"):
             return drawn[: -len("</g>\n")] + mark + "</g>\n"
         return drawn + mark
 
-    def _compensation(self, undo: GraphNode, look: Look, step: GraphNode, spot: Spot, right: int) -> str:
-        wide, high = self.layout.measures.compensation
-        place = Spot(
-            x=spot.axis + right - wide,
-            y=spot.y + (spot.height - high) // 2,
-            width=wide,
-            height=high,
-            axis=spot.axis,
-            depth=spot.depth,
-            compact=False,
-        )
+    def _compensation(self, undo: GraphNode, look: Look, step: GraphNode, spot: Spot) -> str:
         ran = look.tone not in ("not_reached", "not_taken")
         words = look.spoken if ran else "runs only if a later step fails"
         spoken = f"{undo.label}: compensation of {step.label}, {words}"
-        return compensation_card(self.ink, undo, look, place, spoken=spoken, live=self.live)
+        return compensation_card(self.ink, undo, look, spot, spoken=spoken, live=self.live)
 
     def _folded_look(self, position: int, node: GraphNode, look: Look) -> Look:
         inside = self.blocks[position : self.blocks[position].last + 1]

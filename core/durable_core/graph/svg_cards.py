@@ -16,7 +16,7 @@ _ROUND = ("decision", "switch", "sleep", "event")
 """Types whose corners leave no room for a badge at the edge."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Spot:
     """Where a card stands."""
 
@@ -24,10 +24,11 @@ class Spot:
     y: int
     width: int
     height: int
-    axis: int
     depth: int
     """Frames around it."""
-    compact: bool
+    compact: bool = False
+    turned: bool = False
+    """The line comes in from the left, and not from above."""
     hidden: int = 0
     """Cards folded away into it."""
 
@@ -134,7 +135,7 @@ def _terminal(ink: Paint, node: GraphNode, spot: Spot) -> str:
     stroke, fill = ("taken", "taken") if reached else ("edge", "ink2")
     size = 11 if spot.compact else 12
     middle = spot.y + spot.height / 2
-    text_x = spot.axis - text_width(node.label, size) / 2 + 7
+    text_x = spot.x + spot.width / 2 - text_width(node.label, size) / 2 + 7
     icon = PLAY if node.type == "start" else STOP
     return (
         f'<rect x="{spot.x}" y="{spot.y}" width="{spot.width}" height="{spot.height}" rx="{number(spot.height / 2)}" '
@@ -259,13 +260,14 @@ def _badge(ink: Paint, kind: str, look: Look, spot: Spot) -> str:
     wide = badge_width(text, high)
     inset = 16 if kind in _ROUND else 8
     x = spot.x + spot.width - inset - wide
-    # the line comes in on the axis: the badge keeps away from it, and may stick out a little for that
+    # a line from above comes in on the axis: the badge keeps away from it, and may stick out a little for that
+    nearest = spot.x if spot.turned else spot.x + spot.width / 2 + 10
     furthest = spot.x + spot.width - 8 + 18 - wide
-    if furthest < spot.axis + 9:
+    if furthest < nearest - 1:
         text, wide = "", badge_width("", high)  # no room for the word: the shape and the label still say it
         x = spot.x + spot.width - inset - wide
         furthest = x
-    x = min(max(x, spot.axis + 10), max(furthest, x))
+    x = min(max(x, nearest), max(furthest, x))
     y = spot.y - (1 if spot.compact else 2) - high / 2
     return badge(ink, look.tone, text, x, y, high)
 

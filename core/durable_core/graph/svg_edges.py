@@ -6,11 +6,12 @@ from collections.abc import Iterator
 
 from durable_core.graph.escape import one_line, xml
 from durable_core.graph.fit import LABEL_PAD
-from durable_core.graph.layout import Layout
+from durable_core.graph.layout import Layout, Point
 from durable_core.graph.look import tone_of
 from durable_core.graph.measure import clip, text_width
 from durable_core.graph.model import GraphData
-from durable_core.graph.routes import Point, Route, compensation_route, inner_routes, join_y, lane_x, pair_route
+from durable_core.graph.place import join_size
+from durable_core.graph.routes import Route, compensation_route, exit_at, inner_routes, join_at, pair_route, passes_at
 from durable_core.graph.svg_paint import Paint, number, state_token, surface
 
 
@@ -109,21 +110,21 @@ class EdgePainter:
         layout, block = self.layout, self.layout.structure.blocks[position]
         if not (position in layout.forks or position in layout.bodies):
             return
-        x = layout.axis[position]
         if block.kind == "parallel":
             token = "taken" if self._join_went(block.join) else "edge"
-            y = layout.bottom(position)
+            (x, y), (wide, high) = exit_at(layout, position), join_size(layout.turned)
             self.layers["dots"].append(
-                f'<rect x="{x - 22}" y="{number(y - 2.5)}" width="44" height="5" rx="2.5" {self.ink.paint(token)}/>'
+                f'<rect x="{number(x - wide / 2)}" y="{number(y - high / 2)}" width="{wide}" height="{high}" rx="2.5" '
+                f"{self.ink.paint(token)}/>"
             )
         elif block.kind == "fork":
-            self._dot(x, join_y(layout, position), self._join_went(block.join))
+            self._dot(join_at(layout, position), self._join_went(block.join))
         elif block.kind == "loop":
             back = block.ways[0].leave if block.ways[0].blocks else block.ways[0].enter
             taken = self.graph.edges[back].taken
             header = self.graph.nodes[block.node].state
             went = True if header is not None and header.status in ("completed", "compensated") else taken
-            self._dot(x, join_y(layout, position), went)
+            self._dot(join_at(layout, position), went)
             self._passes(position)
         if position in layout.forks:
             self._way_labels(position)
@@ -132,9 +133,9 @@ class EdgePainter:
         state = self.graph.nodes[node].state
         return None if state is None else state.status != "skipped"
 
-    def _dot(self, x: int, y: int, went: bool | None) -> None:
+    def _dot(self, at: Point, went: bool | None) -> None:
         token = "edge" if went is None else "taken" if went else "offs"
-        self.layers["dots"].append(f'<circle cx="{x}" cy="{number(y)}" r="3.5" {self.ink.paint(token)}/>')
+        self.layers["dots"].append(f'<circle cx="{at[0]}" cy="{at[1]}" r="3.5" {self.ink.paint(token)}/>')
 
     def _passes(self, position: int) -> None:
         """`×3` on the lane of a loop, once it has run."""
@@ -142,22 +143,19 @@ class EdgePainter:
         state = self.graph.nodes[block.node].state
         if state is None or state.iterations < 1 or state.status == "skipped":
             return
-        top = layout.header_bottom(position) + layout.measures.back
-        middle = (top + join_y(layout, position)) / 2
-        self._pill(f"×{state.iterations}", lane_x(layout, position), middle, True, self.depths[position] + 1)
+        self._pill(f"×{state.iterations}", *passes_at(layout, position), True, self.depths[position] + 1)
 
     def _way_labels(self, position: int) -> None:
-        layout, block, fork = self.layout, self.layout.structure.blocks[position], self.layout.forks[position]
-        room = 2 * layout.extents.left[position] - LABEL_PAD
+        layout, block = self.layout, self.layout.structure.blocks[position]
+        room = layout.card(position)[2] - LABEL_PAD
         depth = self.depths[position] + (block.kind == "parallel")
         for way_number, way in enumerate(block.ways):
             if not way.shown:
                 continue
-            bus = layout.header_bottom(position) + fork.row(way_number).fork_bus
-            x = layout.axis[position] + fork.axes[way_number]
+            x, y = layout.label(position, way_number)
             text = clip(one_line(way.label), room, 11)
             went = self.graph.edges[way.enter].taken
-            self._pill(text, x, bus + layout.measures.label_at, went, depth, full=way.label)
+            self._pill(text, x, y, went, depth, full=way.label)
 
     def _pill(self, text: str, x: float, y: float, went: bool | None, depth: int, full: str = "") -> None:
         stroke, fill, weight = {
@@ -206,8 +204,10 @@ def _toward(corner: Point, other: Point, distance: float) -> tuple[float, float]
 
 
 def _chevron(points: tuple[Point, ...]) -> str:
-    (_, y0), (x, y) = points[-2], points[-1]
+    (x0, y0), (x, y) = points[-2], points[-1]
     if y0 == y:
+        if x < x0:
+            return f"M{x + 5} {y - 4}L{x + 1} {y} {x + 5} {y + 4}"
         return f"M{x - 5} {y - 4}L{x - 1} {y} {x - 5} {y + 4}"
     if y > y0:
         return f"M{x - 4} {y - 5}L{x} {y - 1} {x + 4} {y - 5}"
