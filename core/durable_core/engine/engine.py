@@ -34,7 +34,8 @@ from durable_core.executor import fork as forks
 from durable_core.executor.captured import Capture
 from durable_core.executor.definitions import Definitions
 from durable_core.executor.settlement import Settled
-from durable_core.executor.start import Beginning, StartUnit
+from durable_core.executor.start import Beginning
+from durable_core.executor.start_unit import StartUnit
 from durable_core.executor.waiting import Waits
 from durable_core.executor.worker import DEFAULT_LEASE, Worker
 from durable_core.failpoints import failpoint

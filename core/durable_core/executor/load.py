@@ -19,6 +19,7 @@ from durable_core.query.fitness import Fits, Stored, judge
 from durable_core.status import TokenStatus
 from durable_core.store import statements as sql
 from durable_core.store.contexts import stored_context
+from durable_core.store.loading import Loaded, load_tokens
 from durable_core.store.transaction import Transaction
 
 FORK_CACHE = 256
@@ -52,21 +53,15 @@ class Loader:
 
         A token that was taken over since then is left out: its row has the fence of somebody else (S-3).
         """
-        claims = []
-        for token_id in ids:
-            found = tx.fetch_one(sql.SELECT_TOKEN, {"id": token_id})
-            if found is None:
-                continue
-            row = dict(zip(sql.TOKEN_COLUMNS, found, strict=True))
-            if row["status"] == TokenStatus.RUNNING and row["worker_id"] == self._worker_id:
-                claims.append(self.claim(tx, row, adopting))
-        return claims
+        return [
+            self.claim(tx, loaded, adopting)
+            for loaded in load_tokens(tx, ids)
+            if loaded.row["status"] == TokenStatus.RUNNING and loaded.row["worker_id"] == self._worker_id
+        ]
 
-    def claim(self, tx: Transaction, row: dict[str, Any], adopting: bool = True) -> Claim | Refused:
+    def claim(self, tx: Transaction, loaded: Loaded, adopting: bool = True) -> Claim | Refused:
+        row, definition_hash = loaded.row, loaded.definition_hash
         execution_id = row["execution_id"]
-        head = tx.fetch_one(sql.SELECT_BEGINNING, {"execution": execution_id})
-        assert head is not None, execution_id
-        definition_hash, input_text, home_queue, parent_execution, revision = head
         place = (row["path"], row["mode"], row["id"])
         verdict = judge(tx, self._stored, execution_id, row["workflow"], definition_hash, *place, adopting=adopting)
         if not isinstance(verdict, Fits):
@@ -83,9 +78,7 @@ class Loader:
             context = Delta.from_json(load_tree(row["changes"])).apply({})
         since = 0
         size = byte_size(row["changes"] or "") + (0 if fork is None else fork.context_bytes)
-        for (change,) in tx.fetch(
-            sql.CHANGES_SINCE, {"execution": execution_id, "seq": row["changes_seq"], "key": row["key"]}
-        ):
+        for change in loaded.changes:
             ops = load_tree(change)
             apply_changes(context, ops)
             if delta is not None:
@@ -100,19 +93,19 @@ class Loader:
             definition=definition,
             fence=row["fence"],
             queue=row["queue"],
-            home_queue=home_queue,
+            home_queue=loaded.home_queue,
             context=context,
             delta=delta,
-            input=load_tree(input_text),
+            input=load_tree(loaded.input),
             attempt=row["attempt"],
             pass_number=row["pass_number"],
             begun_at=row["begun_at"] or 0,
             items=_items(fork, token),
             rows_since=since,
             context_bytes=size,
-            parent_execution=parent_execution,
+            parent_execution=loaded.parent_execution,
             capture=self._capture,
-            revision=revision,
+            revision=loaded.revision,
         )
 
     def _fork_of(self, tx: Transaction, row: dict[str, Any], token: Token, definition: Definition) -> Fork | None:

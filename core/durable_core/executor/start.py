@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 from durable_core.codec import dump_tree
 from durable_core.context.changes import Delta
 from durable_core.definition.events import Proceed, Started
-from durable_core.definition.interpreter import apply
+from durable_core.definition.interpreter import Transition, apply
 from durable_core.definition.model import Definition
 from durable_core.definition.nodes import WorkNode
 from durable_core.definition.state import ROOT, Token
@@ -17,11 +17,9 @@ from durable_core.errors import ExecutionExistsError
 from durable_core.executor.claim import byte_size
 from durable_core.executor.definitions import Definitions
 from durable_core.executor.settlement import Holder, Settlement
-from durable_core.failpoints import failpoint
 from durable_core.ids import iteration_key
 from durable_core.limits import LIMITS, check_limit
 from durable_core.store import statements as sql
-from durable_core.store.commit import Unit
 from durable_core.store.transaction import Transaction
 
 
@@ -60,29 +58,27 @@ class Begun:
     next_due: int | None = None
 
 
-class StartUnit(Unit):
-    """Starts one execution; with a holder its first token is claimed in the same transaction."""
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """How an execution opens, as far as that is known without the store."""
 
-    __slots__ = ("beginning", "definitions", "holder")
-    safe: ClassVar[bool] = True
+    context: str
+    queue: str
+    priority: int
+    tags: str | None
+    transition: Transition
+    root: Token
+    first_queue: str
 
-    def __init__(self, beginning: Beginning, definitions: Definitions, holder: Holder | None) -> None:
-        super().__init__()
-        self.beginning = beginning
-        self.definitions = definitions
-        self.holder = holder
-
-    def write(self, tx: Transaction) -> Begun:
-        begun = begin(tx, self.beginning, self.definitions, self.holder)
-        failpoint("inside_start", self.beginning.execution_id)
-        return begun
+    @property
+    def plain(self) -> bool:
+        """The flow begins with one token; no fork, no switch, no end."""
+        return self.transition.commands == (Proceed(ROOT),)
 
 
-def begin(tx: Transaction, beginning: Beginning, definitions: Definitions, holder: Holder | None) -> Begun:
-    """Write the rows of a new execution; the same idempotency key finds the one there is (E-2)."""
+def opening_of(beginning: Beginning) -> Opening:
+    """The first move of the flow; LimitError for an input that is too large."""
     definition = beginning.definition
-    now = tx.now()
-    definitions.remember(tx, definition)
     context = dump_tree(beginning.input)
     check_limit(
         byte_size(context),
@@ -91,14 +87,29 @@ def begin(tx: Transaction, beginning: Beginning, definitions: Definitions, holde
         hint="Pass a reference (a path, a key) instead of the data.",
     )
     queue = beginning.queue or definition.queue
-    priority = definition.priority if beginning.priority is None else beginning.priority
-    due = beginning.at if beginning.at is not None and beginning.at > now else None
     tags = list(dict.fromkeys((*definition.tags, *beginning.tags)))
     transition = apply(definition, {}, Started())
     root = transition.changed[ROOT]
     node = definition.places[root.path or ""].node
-    first_queue = (node.queue if isinstance(node, WorkNode) else None) or queue
-    plain = transition.commands == (Proceed(ROOT),)
+    return Opening(
+        context=context,
+        queue=queue,
+        priority=definition.priority if beginning.priority is None else beginning.priority,
+        tags=dump_tree(tags) if tags else None,
+        transition=transition,
+        root=root,
+        first_queue=(node.queue if isinstance(node, WorkNode) else None) or queue,
+    )
+
+
+def begin(tx: Transaction, beginning: Beginning, definitions: Definitions, holder: Holder | None) -> Begun:
+    """Write the rows of a new execution; the same idempotency key finds the one there is (E-2)."""
+    definition = beginning.definition
+    now = tx.now()
+    definitions.remember(tx, definition)
+    opening = opening_of(beginning)
+    root, queue, first_queue, plain = opening.root, opening.queue, opening.first_queue, opening.plain
+    due = beginning.at if beginning.at is not None and beginning.at > now else None
     claimed = plain and due is None and holder is not None and holder.serves(first_queue)
     written = tx.execute(
         sql.INSERT_EXECUTION,
@@ -108,10 +119,10 @@ def begin(tx: Transaction, beginning: Beginning, definitions: Definitions, holde
             "definition_hash": definition.hash,
             "bodies": beginning.fingerprint,
             "status": "running" if claimed else "pending",
-            "input": context,
+            "input": opening.context,
             "queue": queue,
-            "priority": priority,
-            "tags": dump_tree(tags) if tags else None,
+            "priority": opening.priority,
+            "tags": opening.tags,
             "idempotency_key": beginning.idempotency_key,
             "parent_id": beginning.parent_id,
             "parent_token": beginning.parent_token,
@@ -136,7 +147,7 @@ def begin(tx: Transaction, beginning: Beginning, definitions: Definitions, holde
             status="running" if claimed else "ready",
             workflow=definition.name,
             queue=first_queue,
-            priority=priority,
+            priority=opening.priority,
             available_at=due or now,
             attempt=1,
             pass_number=1,
@@ -146,24 +157,29 @@ def begin(tx: Transaction, beginning: Beginning, definitions: Definitions, holde
             claimed_at=now if claimed else None,
             begun_at=now,
             stop=0,
-            changes=dump_tree(Delta.of_context(beginning.input).to_json()),
+            changes=first_changes(beginning),
             changes_seq=0,
         )
         tx.execute(sql.INSERT_TOKEN, row)
     else:
-        _begin_with_fork(tx, beginning, transition, due)
+        _begin_with_fork(tx, beginning, opening.transition, due)
     return Begun(beginning.execution_id, True, claimed, root if claimed else None, first_queue, queue, not claimed, due)
 
 
-def _begin_with_fork(tx: Transaction, beginning: Beginning, transition: Any, due: int | None) -> None:
+def _begin_with_fork(tx: Transaction, beginning: Beginning, transition: Transition, due: int | None) -> None:
     """The flow begins with a parallel: its branches are the first tokens."""
     settlement = Settlement(tx, beginning.execution_id, beginning.definition)
     settlement.take_in(transition)
-    settlement.rows[ROOT]["changes"] = dump_tree(Delta.of_context(beginning.input).to_json())
+    settlement.rows[ROOT]["changes"] = first_changes(beginning)
     for row in settlement.rows.values():
         if row["status"] == "ready" and due is not None:
             row["available_at"] = due
     settlement.write()
+
+
+def first_changes(beginning: Beginning) -> str:
+    """The change that the first token carries: its context."""
+    return dump_tree(Delta.of_context(beginning.input).to_json())
 
 
 def _existing(tx: Transaction, beginning: Beginning) -> Begun:

@@ -143,8 +143,8 @@ def full_id(tx: Transaction, text: str) -> str:
 
 
 def status_of(tx: Transaction, execution_id: str) -> str | None:
-    row = tx.fetch_one("SELECT status FROM executions WHERE id = :id", {"id": execution_id})
-    return None if row is None else str(row[0])
+    rows = tx.fetch_alone("SELECT status FROM executions WHERE id = :id", {"id": execution_id})
+    return str(rows[0][0]) if rows else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from typing import Any, ClassVar
 
 from durable_core.errors import StoreError
@@ -76,11 +76,9 @@ class Committer:
         self._wake = threading.Condition()
         self._thread: threading.Thread | None = None
         self._closed = False
-        # PostgreSQL could commit on more connections at once; two keep the groups large and neither idle.
-        # SQLite has one writer, and its own lock.
-        self._lanes: AbstractContextManager[Any] | None = None
-        if database.writers > 1:
-            self._lanes = self._slots = threading.Semaphore(2)
+        # PostgreSQL could commit on more connections at once. One for callers and one for this thread keep the groups
+        # large and neither idle. SQLite has one writer, and its own lock.
+        self._inline = threading.Lock() if database.writers > 1 else None
 
     def run(self, function: Callable[[Transaction], Any]) -> Any:
         """Run a function inside a (shared) durable transaction and return what it returned."""
@@ -113,21 +111,17 @@ class Committer:
 
     def try_commit(self, units: Sequence[Unit]) -> bool:
         """Commit at once in this thread, with all that waits; False when another commit is under way."""
-        if self._lanes is None:
+        inline = self._inline
+        if inline is not None and not inline.acquire(blocking=False):
+            return False
+        try:
             transaction = self.database.try_write()
             if transaction is None:
                 return False
             group = self._run_group(transaction, units)
-        else:
-            if not self._slots.acquire(blocking=False):
-                return False
-            try:
-                transaction = self.database.try_write()
-                if transaction is None:
-                    return False
-                group = self._run_group(transaction, units)
-            finally:
-                self._slots.release()
+        finally:
+            if inline is not None:
+                inline.release()
         for unit in group[len(units) :]:
             self._tell(unit)
         if self._pending:
@@ -243,8 +237,7 @@ class Committer:
                     if self._closed:
                         return
                     self._wake.wait()
-            with self._lanes or nullcontext():
-                group = self._run_group(self.database.write(), ())
+            group = self._run_group(self.database.write(), ())
             for unit in group:
                 self._tell(unit)
 

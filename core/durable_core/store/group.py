@@ -1,4 +1,7 @@
-"""Records of many executions in one PostgreSQL statement: one round trip, one commit, each record fenced on its own."""
+"""Records and starts of many executions in one PostgreSQL statement each: one round trip, one commit.
+
+Each record is fenced on its own; a start whose id or key is taken already is left out.
+"""
 
 from __future__ import annotations
 
@@ -66,3 +69,36 @@ the others of its record follow it; an end could not be taken back, so its execu
 def record_params(records: Sequence[Mapping[str, Any]], steps: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     """The parameters of `RECORD`; in `steps`, `seq` says how far before the record's revision the row stands."""
     return {"records": json.dumps(records), "steps": json.dumps(steps)}
+
+
+START: Final = """
+WITH n AS MATERIALIZED (
+    SELECT COALESCE(CAST(:now AS bigint), CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint)) AS now
+), r AS MATERIALIZED (
+    SELECT r.*, n.now, r.worker_id IS NOT NULL AS claimed FROM n, json_to_recordset(CAST(:starts AS json)) AS r(
+        id text, workflow text, definition_hash text, bodies text, input text, queue text, priority int, tags text,
+        idempotency_key text, parent_id text, parent_token text, forked_from text, timeout_us bigint, path text,
+        iteration text, first_queue text, changes text, worker_id text, lease_us bigint)
+), e AS (
+    INSERT INTO executions (id, workflow, definition_hash, bodies, status, control, revision, input, queue, priority,
+        tags, idempotency_key, parent_id, parent_token, forked_from, crashes, created_at, started_at, deadline_at)
+    SELECT id, workflow, definition_hash, bodies, CASE WHEN claimed THEN 'running' ELSE 'pending' END, 0, 0, input,
+        queue, priority, tags, idempotency_key, parent_id, parent_token, forked_from, 0, now,
+        CASE WHEN claimed THEN now END, now + timeout_us
+    FROM r ON CONFLICT DO NOTHING
+    RETURNING id
+), t AS (
+    INSERT INTO tokens (id, execution_id, key, branch, path, iteration, mode, status, workflow, queue, priority,
+        available_at, attempt, pass_number, fence, worker_id, lease_until, claimed_at, begun_at, stop, changes,
+        changes_seq)
+    SELECT r.id, r.id, '', 0, path, iteration, 'run', CASE WHEN claimed THEN 'running' ELSE 'ready' END, workflow,
+        first_queue, priority, now, 1, 1, CASE WHEN claimed THEN 1 ELSE 0 END, worker_id, now + lease_us,
+        CASE WHEN claimed THEN now END, now, 0, changes, 0
+    FROM r JOIN e ON e.id = r.id
+)
+SELECT id FROM e"""
+
+
+def start_params(starts: Sequence[Mapping[str, Any]], now: int | None) -> dict[str, Any]:
+    """The parameters of `START`; without `now` the server's clock counts."""
+    return {"starts": json.dumps(starts), "now": now}

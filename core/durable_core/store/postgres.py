@@ -45,7 +45,7 @@ class PostgresTransaction:
         self._now: int | None = None
         self._depth = 0
         self.alone = 0
-        """Statements that were transactions of their own."""
+        """Writing statements that were transactions of their own."""
         self.begun = False
         self.over = False
         self.wrote = False
@@ -95,6 +95,10 @@ class PostgresTransaction:
             self._now = now
         return self._now
 
+    def given_now(self) -> int | None:
+        """A virtual clock's time, or what the server was asked already."""
+        return self._now if self._clock is None else self.now()
+
     def savepoint(self) -> _Savepoint:
         """Undo what happens inside when it ends in an exception."""
         return _Savepoint(self)
@@ -111,7 +115,7 @@ class PostgresTransaction:
             if connection.broken and known.writes:
                 raise connection.uncertain() from error
             raise
-        self.alone += 1
+        self.alone += known.writes
         return rows
 
     def command(self, sql: bytes) -> None:

@@ -115,6 +115,10 @@ class SqliteTransaction:
             self._now = self._clock.now_us()
         return self._now
 
+    def given_now(self) -> int:
+        """The same."""
+        return self.now()
+
     def savepoint(self) -> _Savepoint:
         """Undo what happens inside when it ends in an exception."""
         return _Savepoint(self)

@@ -74,6 +74,10 @@ class Transaction(Protocol):
         """The store's clock in microseconds since 1970, read once a transaction unless ``refresh`` (S-4)."""
         ...
 
+    def given_now(self) -> int | None:
+        """The time, where it costs nothing to know; None where the server's own clock counts and is not read yet."""
+        ...
+
     def savepoint(self) -> AbstractContextManager[None]:
         """Undo what happens inside when it ends in an exception, and nothing else of the transaction."""
         ...
