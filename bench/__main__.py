@@ -1,4 +1,4 @@
-"""`python -m bench [figures] [--rounds 3] [--json FILE] [--markdown FILE]`: one table of all that is measured."""
+"""`python -m bench [figures] [--quick] [--rounds 3] [--json FILE] [--markdown FILE]`: one table of all figures."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ def main() -> None:
     names = [figure.name for figure in FIGURES]
     parser = argparse.ArgumentParser(prog="python -m bench", description="Measure against the raw store and peers.")
     parser.add_argument("figures", nargs="*", metavar="figure", help=f"which ones, all when none: {', '.join(names)}")
-    parser.add_argument("--rounds", type=int, default=3, help="each number is the median of so many (default: 3)")
+    parser.add_argument("--rounds", type=int, help="each number is the median of so many (default: 3, quick: 1)")
+    parser.add_argument("--quick", action="store_true", help="smaller samples: whether all of it runs, not how fast")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every number of every round there")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the table there, as Markdown")
     parser.add_argument("--folder", type=Path, help="where to work; must be on a disk (default: build)")
@@ -25,17 +26,22 @@ def main() -> None:
     unknown = sorted(set(given.figures) - set(names))
     if unknown:
         parser.error(f"no such figure: {', '.join(unknown)}; there are: {', '.join(names)}")
-    if given.rounds < 1:
+    rounds = given.rounds if given.rounds is not None else 1 if given.quick else 3
+    if rounds < 1:
         parser.error("--rounds must be at least 1")
     chosen = [figure for figure in FIGURES if not given.figures or figure.name in given.figures]
     began = time.monotonic()
-    results = measure_all(chosen, given.rounds, given.folder, lambda text: print(text, file=sys.stderr, flush=True))
+    results = measure_all(chosen, rounds, given.folder, _say, quick=given.quick)
     print(f"took {time.monotonic() - began:.0f} s", file=sys.stderr)
     print(as_text(chosen, results))
     if given.json is not None:
         given.json.write_text(json.dumps(as_json(results), indent=1) + "\n", encoding="utf-8")
     if given.markdown is not None:
         given.markdown.write_text(as_markdown(chosen, results) + "\n", encoding="utf-8")
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ def main(argument: str) -> None:
         options=given["options"],
     )
     module = import_module(f"bench.contestants.{given['contestant']}")
-    numbers = getattr(module, given["figure"].replace("-", "_"))(place)
+    numbers = module.MEASUREMENTS[given["figure"]](place)
     print(json.dumps(numbers), flush=True)
 
 

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -46,7 +47,9 @@ class Results:
             kept.setdefault(metric, []).append(value)
 
 
-def measure_all(figures: Sequence[Figure], rounds: int, folder: Path | None, say: Callable[[str], None]) -> Results:
+def measure_all(
+    figures: Sequence[Figure], rounds: int, folder: Path | None, say: Callable[[str], None], *, quick: bool = False
+) -> Results:
     """Every figure of everybody, `rounds` times."""
     results = Results(rounds)
     with _workplace(folder) as place, ExitStack() as stack:
@@ -61,7 +64,7 @@ def measure_all(figures: Sequence[Figure], rounds: int, folder: Path | None, say
             say(f"PostgreSQL is left out: {reason}")
         for number in range(rounds):
             for figure in figures:
-                runs = figure.runs()
+                runs = figure.runs(quick=quick)
                 turn = number % len(runs)
                 for run in runs[turn:] + runs[:turn]:
                     key = (run.figure, run.contestant, run.store)
@@ -69,12 +72,14 @@ def measure_all(figures: Sequence[Figure], rounds: int, folder: Path | None, say
                     if why is not None:
                         results.missing[key] = why
                         continue
-                    say(f"round {number + 1} of {rounds}: {run.figure}, {run.contestant}, {run.store}")
+                    began = time.monotonic()
                     try:
                         results.take(run, _measure(run, place, shared, server))
                     except RuntimeError as error:
                         results.missing[key] = "failed"
                         say(str(error))
+                    what = f"{run.figure}, {run.contestant}, {run.store}"
+                    say(f"round {number + 1} of {rounds}: {what}: {time.monotonic() - began:.1f} s")
     return results
 
 
@@ -118,8 +123,11 @@ def _measure(run: Run, place: Path, shared: Path, server: PostgresServer | None)
         "options": dict(run.options),
     }
     path = os.pathsep.join(str(PROJECT / root) for root in ROOTS)
-    environment = {**os.environ, "PYTHONPATH": path, "PYTHONWARNINGS": "ignore"}
-    environment.pop("DURABLE_FAILPOINTS", None)
+    # Compiled modules are kept, as they are in real use, but out of the sources' folders.
+    cache = str(shared / "compiled")
+    environment = {**os.environ, "PYTHONPATH": path, "PYTHONWARNINGS": "ignore", "PYTHONPYCACHEPREFIX": cache}
+    for name in ("DURABLE_FAILPOINTS", "PYTHONDONTWRITEBYTECODE"):
+        environment.pop(name, None)
     try:
         done = subprocess.run(
             [sys.executable, "-m", "bench.measure", json.dumps(given)],

@@ -1,7 +1,10 @@
-"""Small arithmetic on samples."""
+"""Small arithmetic on samples, and measurements that several contestants share."""
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import time
 from collections.abc import Sequence
 
 
@@ -14,3 +17,24 @@ def percentile(samples: Sequence[float], share: float) -> float:
 def p50_p99_ms(samples_ns: Sequence[int]) -> dict[str, float]:
     """Of durations in nanoseconds."""
     return {"p50_ms": percentile(samples_ns, 0.5) / 1e6, "p99_ms": percentile(samples_ns, 0.99) / 1e6}
+
+
+def import_times(programs: dict[str, tuple[str, ...]], times: int) -> dict[str, float]:
+    """How much longer than an empty program each takes; by turns, the quickest of each counts."""
+    best: dict[str, float] = {}
+    for number in range(times + 1):
+        for key, arguments in {"bare": ("-c", "pass"), **programs}.items():
+            began = time.perf_counter()
+            subprocess.run([sys.executable, *arguments], check=True, stdout=subprocess.DEVNULL)
+            if number:  # the first time compiles
+                best[key] = min(best.get(key, 1e9), (time.perf_counter() - began) * 1000)
+    bare = best.pop("bare")
+    return {key: took - bare for key, took in best.items()}
+
+
+def time_prints(lines: int) -> float:
+    """Seconds that so many prints take."""
+    began = time.perf_counter()
+    for number in range(lines):
+        print("line", number, "of a step that talks a lot, and always about the same thing")
+    return time.perf_counter() - began

@@ -8,7 +8,7 @@ from typing import Any
 from bench.figures import CONTESTANTS, Figure, Metric
 from bench.rounds import Results
 
-HEADER = ("figure", "store", *CONTESTANTS, "ours / raw", "dbos : ours", "langgraph : ours", "target")
+HEADER = ("figure", "store", *CONTESTANTS, "ours / raw", "dbos : ours", "langgraph : ours", "target", "kept")
 
 
 def rows(figures: Sequence[Figure], results: Results) -> list[tuple[str, ...]]:
@@ -31,7 +31,8 @@ def rows(figures: Sequence[Figure], results: Results) -> list[tuple[str, ...]]:
                         _ratio(ours, values["raw"]),
                         _better(metric, ours, values["dbos"]),
                         _better(metric, ours, values["langgraph"]),
-                        metric.target,
+                        metric.target(store),
+                        {True: "yes", False: "no", None: ""}[metric.holds(store, ours, values["raw"], values["dbos"])],
                     )
                 )
     return made
@@ -60,7 +61,7 @@ def as_text(figures: Sequence[Figure], results: Results) -> str:
     """Columns of equal width."""
     lines = [HEADER, *rows(figures, results)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(HEADER))]
-    left = {0, 1, len(HEADER) - 1}
+    left = {0, 1, len(HEADER) - 2, len(HEADER) - 1}
     drawn = [
         "  ".join(
             cell.ljust(width) if column in left else cell.rjust(width)
@@ -74,7 +75,8 @@ def as_text(figures: Sequence[Figure], results: Results) -> str:
 
 def as_markdown(figures: Sequence[Figure], results: Results) -> str:
     """For `docs/benchmarks.md`."""
-    lines = [HEADER, tuple("---" if column < 2 else "---:" for column in range(len(HEADER) - 1)) + ("---",)]
+    words = {0, 1, len(HEADER) - 2, len(HEADER) - 1}
+    lines = [HEADER, tuple("---" if column in words else "---:" for column in range(len(HEADER)))]
     lines += rows(figures, results)
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 

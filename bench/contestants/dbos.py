@@ -14,9 +14,9 @@ from collections.abc import Iterator
 
 from dbos import DBOS, DBOSClient
 
-from bench.contestants.ours import import_times
+from bench.installed import installed_size
 from bench.place import Place
-from bench.samples import p50_p99_ms, percentile
+from bench.samples import import_times, p50_p99_ms, percentile
 
 
 @contextlib.contextmanager
@@ -160,16 +160,13 @@ def remote(place: Place) -> dict[str, float]:
         assert child.stdout.readline() == "ready\n"
         client = DBOSClient(system_database_url=place.url)
         samples = []
-        enough = time.monotonic() + place.options["budget_s"]
-        number = 0
-        while number <= place.options["samples"] and (number < 4 or time.monotonic() < enough):
+        for number in range(place.options["peer_samples"] + 1):
             asked = time.perf_counter_ns()
             client.enqueue({"workflow_name": "remote_flow", "queue_name": "bench"})
             took = int(child.stdout.readline()) - asked
             if number:
                 samples.append(took)
-            number += 1
-            time.sleep(0.13)
+            time.sleep(0.13)  # its poll of one second is met at another moment each time
     finally:
         child.kill()
         child.wait()
@@ -198,11 +195,34 @@ def sleepers(place: Place) -> dict[str, float]:
 
     with _launched(place.url):
         started = asyncio.run(run())
-    return {"p50_ms": percentile(_late, 0.5), "p99_ms": percentile(_late, 0.99), "start_us": started / count * 1e6}
+    return {
+        "p50_ms": percentile(_late, 0.5),
+        "p99_ms": percentile(_late, 0.99),
+        "early": float(sum(each < 0 for each in _late)),
+        "start_us": started / count * 1e6,
+    }
 
 
 def imports(place: Place) -> dict[str, float]:
-    return import_times({"engine_ms": ("-c", "import dbos")})
+    return import_times({"engine_ms": ("-c", "import dbos")}, place.options["times"])
+
+
+def installed(place: Place) -> dict[str, float]:
+    return installed_size("dbos")
+
+
+MEASUREMENTS = {
+    "step": step,
+    "fan": fan,
+    "fan-sync": fan_sync,
+    "fan-single": fan,
+    "start": start,
+    "event": event,
+    "remote": remote,
+    "sleepers": sleepers,
+    "imports": imports,
+    "installed": installed,
+}
 
 
 if __name__ == "__main__":

@@ -12,9 +12,9 @@ from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from langgraph.graph import END, START, StateGraph
 from langgraph.types import Command, interrupt
 
-from bench.contestants.ours import import_times
+from bench.installed import installed_size
 from bench.place import Place
-from bench.samples import p50_p99_ms
+from bench.samples import import_times, p50_p99_ms
 
 
 class State(TypedDict):
@@ -132,6 +132,20 @@ def event(place: Place) -> dict[str, float]:
 
 
 def imports(place: Place) -> dict[str, float]:
-    return import_times(
-        {"engine_ms": ("-c", "import langgraph.graph, langgraph.types, langgraph.checkpoint.sqlite.aio")}
-    )
+    modules = "langgraph.graph, langgraph.types, langgraph.checkpoint.sqlite.aio"
+    return import_times({"engine_ms": ("-c", f"import {modules}")}, place.options["times"])
+
+
+def installed(place: Place) -> dict[str, float]:
+    return installed_size("langgraph", "langgraph-checkpoint-sqlite")
+
+
+MEASUREMENTS = {
+    "step": step,
+    "fan": fan,
+    "fan-sync": fan_sync,
+    "start": start,
+    "event": event,
+    "imports": imports,
+    "installed": installed,
+}

@@ -1,0 +1,56 @@
+"""How long pictures take; definitions come from the generator that the tests of the layout use."""
+
+from __future__ import annotations
+
+import gc
+import time
+from collections.abc import Callable
+from typing import Any
+
+from bench.figures.looking import FORMATS
+from bench.place import Place
+from tests.graph import generated
+
+
+def picture(place: Place) -> dict[str, float]:
+    small, large, nested = (place.options[each] for each in ("small", "large", "nested"))
+    from durable_core.graph.boxes import to_text
+    from durable_core.graph.build import build_graph
+
+    def text_of(definition: Any, tries: int) -> float:
+        # a graph of its own each time: nothing is left from the time before
+        graphs = [build_graph(definition) for _ in range(tries)]
+        return _best_ms([lambda graph=graph: to_text(graph) for graph in graphs])  # type: ignore[misc]
+
+    few, many = generated.mixed(small), generated.mixed(large)
+    text_of(few, 3)
+    small_ms, large_ms = text_of(few, 15), text_of(many, 2)
+    return {
+        "small_ms": small_ms,
+        "large_ms": large_ms,
+        "ratio": large_ms / small_ms,
+        "nested_ms": text_of(generated.deep(nested), 2),
+    }
+
+
+def exports(place: Place) -> dict[str, float]:
+    from durable_core.graph.build import build_graph
+
+    definition = generated.mixed(place.options["nodes"])
+    numbers = {}
+    for format_ in FORMATS:
+        build_graph(generated.mixed(16)).__getattribute__(f"to_{format_}")()  # what it imports is another figure
+        work = [lambda name=format_: getattr(build_graph(definition), f"to_{name}")()] * 2
+        numbers[f"{format_}_ms"] = _best_ms(work)  # type: ignore[arg-type]
+    return numbers
+
+
+def _best_ms(work: list[Callable[[], object]]) -> float:
+    """The quickest of some equal pieces of work."""
+    best = float("inf")
+    gc.collect()
+    for piece in work:
+        began = time.perf_counter()
+        piece()
+        best = min(best, (time.perf_counter() - began) * 1000)
+    return best
