@@ -49,9 +49,9 @@ demo: $(VENV)/stamp-demo
 	@scripts/demo.sh $(BIN)/durable-studio
 
 test: $(VENV)/stamp-dev $(VENV)/stamp-system
-	$(PYTEST) -ra -m "not crash"
+	$(PYTEST) -ra
 
-# Kills workers at every named point, on every shape of workflow, on both databases: some minutes of its own.
+# The part of `make test` that kills workers: at every named point, on every shape of workflow, on both databases.
 crash: $(VENV)/stamp-dev $(VENV)/stamp-system
 	$(PYTEST) -ra -m crash
 

@@ -1,7 +1,8 @@
-"""A record and a takeover of the same token that wait for each other, on PostgreSQL."""
+"""Records, heartbeats and takeovers of the same token that meet, on PostgreSQL."""
 
 from __future__ import annotations
 
+import threading
 import time
 from pathlib import Path
 
@@ -9,6 +10,8 @@ import pytest
 
 from durable_core import failpoints
 from durable_core.engine.engine import Engine
+from durable_core.executor.takeover import take_over_expired
+from durable_core.store.claims import renew
 from tests.crash import ledger, tables
 from tests.crash.shapes import ALL
 
@@ -51,3 +54,35 @@ def _waits(url: str) -> bool:
             url, "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
         )
     )
+
+
+def test_a_heartbeat_does_not_wait_for_a_record(postgres_url: str) -> None:
+    """S-4: the two waited for each other when a record held one of its tokens and wanted another."""
+    shape = ALL["sequence"]
+    with Engine(postgres_url, worker=False) as engine, Engine(postgres_url, worker=False) as other:
+        runs = [engine.start(shape.workflow) for _ in range(2)]
+        with engine.database.write() as tx:
+            tx.execute("UPDATE tokens SET status = 'running', worker_id = 'w', lease_until = 0, fence = 1")
+        with other.database.write() as recording:
+            recording.fetch("SELECT id FROM tokens WHERE id = :id FOR UPDATE", {"id": runs[0].id})
+            assert engine.committer.run(lambda tx: renew(tx, "w", 30_000_000)) == {run.id: 1 for run in runs}
+    renewed = {row["id"] for row in tables.query(postgres_url, "SELECT id FROM tokens WHERE lease_until > 0")}
+    assert renewed == {runs[1].id}
+
+
+def test_a_lease_that_was_renewed_at_the_last_moment_is_not_taken_over(postgres_url: str) -> None:
+    """S-3: the takeover read that it had run out, and then waited for the very record that went with its renewal."""
+    with Engine(postgres_url, worker=False) as engine, Engine(postgres_url, worker=False) as other:
+        run = engine.start(ALL["sequence"].workflow)
+        stored = engine.definitions.stored
+        with engine.database.write() as tx:
+            tx.execute("UPDATE tokens SET status = 'running', worker_id = 'w', lease_until = 1, fence = 1")
+        taking = threading.Thread(target=lambda: other.committer.run(lambda tx: take_over_expired(tx, stored)))
+        with engine.database.write() as tx:
+            tx.fetch("SELECT id FROM executions WHERE id = :id FOR UPDATE", {"id": run.id})
+            taking.start()
+            while not _waits(postgres_url):
+                time.sleep(0.005)
+            tx.execute("UPDATE tokens SET lease_until = :until", {"until": tx.now() + 30_000_000})
+        taking.join(20)
+    assert tables.query(postgres_url, "SELECT status, fence FROM tokens") == [{"status": "running", "fence": 1}]

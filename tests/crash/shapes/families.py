@@ -53,13 +53,13 @@ def family() -> Any:
 
 
 @workflow
-def sleeper() -> Any:
+def sleeping_child() -> Any:
     return [first, sleep_for(3600, name="for_ever")]
 
 
 @workflow
 def bereft() -> Any:
-    return [book, call(sleeper, name="sleeper"), third]
+    return [book, call(sleeping_child, name="sleeping_child"), third]
 
 
 def stop_parent(engine: Engine, id: str, state: State) -> bool:
@@ -85,8 +85,8 @@ SHAPES = {
         passes={"calling": 3},
         children={"child": 3, "bad_child": 1},
     ),
-    "bereft": Shape(bereft, status="compensated", steer=stop_parent, children={"sleeper": 1}),
+    "bereft": Shape(bereft, status="compensated", steer=stop_parent, children={"sleeping_child": 1}),
 }
 
-CHILDREN = {"child": "completed", "bad_child": "compensated", "sleeper": "cancelled"}
+CHILDREN = {"child": "completed", "bad_child": "compensated", "sleeping_child": "cancelled"}
 """How the children end, by workflow."""
