@@ -423,3 +423,16 @@ def test_waiting_for_an_execution_that_is_gone_says_so_and_keeps_no_connection(e
         with pytest.raises(ExecutionNotFoundError, match="wf_gone"):
             Execution(engine, "wf_gone").wait(5)
     assert engine.list_executions() == []
+
+
+@step
+async def async_body(ctx: Any) -> int:
+    return int(ctx.increment("n"))
+
+
+def test_an_engine_outlives_the_worker_of_a_with_block(store_url: str) -> None:
+    """Closing it a second time raised "Event loop is closed", and a start after the block found nobody at work."""
+    with Engine(store_url) as engine:
+        with engine.worker(queues={"default": 2}):
+            assert end_of(engine, flow(async_body)).status == "completed"
+        assert end_of(engine, flow(body, async_body)).output == 2

@@ -138,10 +138,12 @@ class Engine:
         return workers
 
     def _ensure_worker(self) -> Worker | None:
-        if not self._own_worker or self._workers:
-            return self._workers[0] if self._workers else None
+        alive = next((worker for worker in self._workers if not worker.closed), None)
+        if not self._own_worker or alive is not None:
+            return alive
         with self._lock:
-            if not self._workers and not self._closed:
+            if not self._closed and all(worker.closed for worker in self._workers):
+                self._workers.clear()
                 self.start_worker()
         return self._workers[0] if self._workers else None
 

@@ -169,6 +169,8 @@ class Worker:
         """No new claims; running bodies get `grace` seconds; then leases are handed back, and no crash is counted."""
         failpoint("before_stop", self.id)
         with self._lock:
+            if self._stopping:
+                return
             self._stopping = True
         self._wake.set()
         deadline = time.monotonic() + grace
@@ -227,6 +229,11 @@ class Worker:
         """Another process has committed something: look for work, and for bodies of ours that it asks to stop."""
         self._others_committed = True
         self._wake.set()
+
+    @property
+    def closed(self) -> bool:
+        """Whether it claims nothing any more."""
+        return self._stopping
 
     @property
     def idle(self) -> bool:
