@@ -105,7 +105,7 @@ class Nursery:
             self._process.stdin.write(order.to_json() + "\n")
             self._process.stdin.flush()
             with self.changed:
-                if not self.changed.wait_for(lambda: len(self._started) > count, 20):
+                if not self.changed.wait_for(lambda: len(self._started) > count, 60):
                     raise TimeoutError("the nursery does not answer")
             return Process(self, self._started[-1])
 

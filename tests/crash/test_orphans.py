@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -9,7 +10,10 @@ from pathlib import Path
 import pytest
 
 from durable_core import failpoints
+from durable_core.codec import dump_tree
 from durable_core.engine.engine import Engine
+from durable_core.executor.takeover import MAX_CRASHES
+from durable_core.store import statements as sql
 from tests.crash import ledger
 from tests.crash.shapes import SHAPES
 
@@ -87,3 +91,31 @@ def test_a_token_that_a_buried_worker_gets_by_its_last_commit_is_taken_over(
             )
         engine.start_worker()
         assert run.wait(20).status == "completed"
+
+
+def test_a_body_that_comes_from_wait_to_wait_is_not_taken_for_one_that_kills_its_workers(
+    store_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """S-6: losses in earlier passes of a body counted as losses at one place, and the sixth poisoned it."""
+    monkeypatch.setenv(ledger.VARIABLE, str(tmp_path / "ledger"))
+    with Engine(store_url) as engine:
+        gone = engine.start_worker()
+        run = engine.start(SHAPES["bodily"].workflow)
+        while run.status != "waiting":
+            time.sleep(0.005)
+        gone.close()
+        lost = dump_tree({"worker": "w", "token": "", "path": "asking", "iteration": "", "pass": 1, "attempt": 1})
+        with engine.database.write() as tx:
+            for _ in range(MAX_CRASHES):
+                tx.execute(
+                    sql.INSERT_JOURNAL, {"execution": run.id, "kind": "worker_lost", "detail": lost, "now": tx.now()}
+                )
+            tx.execute(
+                "UPDATE tokens SET status = 'running', worker_id = :worker, lease_until = 1, fence = 7",
+                {"worker": gone.id},
+            )
+        engine.start_worker()
+        while run.record().crashes == 0:
+            time.sleep(0.005)
+        assert run.status in ("running", "waiting")
+        engine.cancel(run, mode="terminate")

@@ -100,7 +100,13 @@ def take_over(
     if (worker_id, execution_id) not in look.counted:  # it may have held many branches
         look.counted.add((worker_id, execution_id))
         settlement.revision += len(tx.fetch(sql.COUNT_CRASH, {"execution": execution_id}))
-    place: dict[str, Any] = {"token": key, "path": token.path, "iteration": row["iteration"]}
+    # each wait of a body begins a pass, and a body that comes from wait to wait is not what kills its workers
+    place: dict[str, Any] = {
+        "token": key,
+        "path": token.path,
+        "iteration": row["iteration"],
+        "pass": row["pass_number"],
+    }
     handler = tx.fetch_one(sql.NEXT_COMPENSATION, {"execution": execution_id}) if token.mode == "compensate" else None
     if handler is not None:
         place = {"token": key, "path": handler[2], "iteration": handler[4], "compensates": handler[0]}
