@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
+from itertools import cycle
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from durable_core.definition.model import Definition
 from durable_core.definition.nodes import (
@@ -22,6 +25,7 @@ from durable_core.dsl import decision, foreach, loop, parallel, registry, step, 
 from durable_core.dsl.workflow import Workflow
 from durable_core.engine.engine import Engine
 from durable_core.engine.execution import Execution
+from durable_core.testing.kit import Kit
 from tests.interpreter.reference import Walk
 from tests.interpreter.worlds import World, _value, worlds
 
@@ -40,8 +44,10 @@ def memory() -> Iterator[Engine]:
 class Written:
     """A generated definition written again as users write it, with unique names; its bodies are those of a world."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, before: Callable[[Any, str], None] = lambda ctx, name: None) -> None:
         self.count = 0
+        self.before = before
+        """What each step does before its own work: waits, say."""
         self.bodies: dict[str, Callable[..., Any]] = {}
         nodes = [self.element(node) for node in world.definition.nodes]
 
@@ -70,6 +76,7 @@ class Written:
             return self.bodies[name](ctx.copy(), ctx.iterations)
 
         def work(ctx: Any) -> Any:
+            self.before(ctx, name)
             output, ops = self.bodies[name](ctx.copy(), ctx.iterations)
             for kind, key, *rest in ops:
                 if kind == "set":
@@ -190,4 +197,47 @@ def test_a_generated_flow_that_is_paused_again_and_again_ends_the_same(memory: E
             except InvalidStateError:
                 break
         run.wait(PATIENCE)
+        assert_as_walked(run, written.walk())
+
+
+@given(world=worlds().filter(unique_labels), data=st.data())
+@relaxed
+def test_a_generated_flow_forked_from_any_step_ends_the_same(memory: Engine, world: World, data: st.DataObject) -> None:
+    """Nothing before the step runs again, what stood beside it goes on, and the same comes out; of forks of forks."""
+    with registry.isolated():
+        written = Written(world)
+        walk = written.walk()
+        run = memory.start(written.flow, written.world.input).wait(PATIENCE)
+        for _ in range(4):
+            done = [s for s in run.steps() if s["status"] == "completed" and s["type"] in ("step", "decision")]
+            if not done:
+                break
+            chosen = data.draw(st.sampled_from(done))
+            run = memory.fork(run, step=chosen["path"], iteration=chosen["iterations"] or None).wait(PATIENCE)
+            assert run.status == "completed", run.error
+            assert run.context == walk.context
+            assert run.output == walk.output
+            assert f"{chosen['path']} {list(chosen['iterations'])}" in taken(run)
+
+
+@given(world=worlds().filter(unique_labels), spans=st.lists(st.sampled_from([0, 0.4, 1, 7, 60]), min_size=5))
+@relaxed
+def test_a_generated_flow_whose_steps_wait_ends_the_same_through_crashes(world: World, spans: list[float]) -> None:
+    """W-1 to W-3: sleeps in bodies, wherever these stand, with every worker lost now and then."""
+
+    def waiting(ctx: Any, name: str) -> None:
+        ctx.sleep_for(int(name.removeprefix("node_")))
+        begun = ctx.once("begun", time.monotonic_ns)
+        ctx.sleep_for(0.5, name="again")
+        assert ctx.once("begun", time.monotonic_ns) == begun
+
+    with registry.isolated(), Kit() as kit:
+        written = Written(world, waiting)
+        run = kit.start_workflow(written.flow, written.world.input)
+        for seconds in cycle([*spans, 60]):
+            if run.status not in ("pending", "running", "waiting"):
+                break
+            if seconds == 0:
+                kit.simulate_crash()
+            kit.advance(seconds=seconds)
         assert_as_walked(run, written.walk())

@@ -205,9 +205,13 @@ class Worker:
         """
         with self._lock:
             self._stopping = self.runner.closed = True
-            self.held.clear()
         self._stop_heart.set()
         self._wake.set()
+        for thread in self._threads:  # the dead claim nothing: what is being claimed belongs to what it held
+            if thread is not threading.current_thread():
+                thread.join(timeout=5.0)
+        with self._lock:
+            self.held.clear()
         self.timers.close()
         HOOKS.release()
         if self._process_lock is not None:
