@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import threading
+from datetime import timedelta
 from typing import Any
 
 import pytest
-from pydantic import BaseModel
+from pydantic import BaseModel, Field, field_validator
 
 from durable_core.context import Context
-from durable_core.dsl import FormField, parallel, sleep_for, step, wait_for_input, workflow
+from durable_core.dsl import FormField, Retry, parallel, sleep_for, step, wait_for_input, workflow
 from durable_core.errors import (
     AlreadyAnsweredError,
     ExecutionNotFoundError,
@@ -91,6 +92,64 @@ def test_a_model_comes_back_as_the_model_in_bodies_and_after_nodes(kit: Kit) -> 
         kit.engine.provide_input(run, "again", {"email": "x@y.example", "seats": "many"})
     kit.provide_test_input(run, "again", {"email": "x@y.example"})
     assert kit.assert_workflow_completed(run).output == "Signup Signup 1 3"
+
+
+class Table(BaseModel):
+    guests: int = Field(ge=1, lt=20)
+    name: str
+
+    @field_validator("name")
+    @classmethod
+    def _no_digits(cls, value: str) -> str:
+        if any(letter.isdigit() for letter in value):
+            raise ValueError("must not hold digits")
+        return value
+
+
+@pytest.mark.parametrize("where", ["node", "body"])
+def test_what_only_the_model_knows_keeps_the_question_open_too(kit: Kit, where: str) -> None:
+    """W-7: validators and bounds that no field of a form has, all at once, before anything changes."""
+
+    @step
+    def ask(ctx: Context) -> None:
+        ctx.wait_for_input("table", schema=Table)
+
+    @workflow
+    def flow() -> Any:
+        return ask if where == "body" else wait_for_input("table", schema=Table)
+
+    run = kit.start_workflow(flow)
+    kit.assert_waiting_for(run, "table")
+    with pytest.raises(InputValidationError) as caught:
+        kit.engine.provide_input(run, "table", {"guests": 20, "name": "Ana 2", "pets": 1})
+    assert set(caught.value.errors) == {"guests", "name", "pets"}
+    kit.assert_waiting_for(run, "table")
+    kit.provide_test_input(run, "table", {"guests": "4", "name": "Ana"})
+    assert kit.assert_workflow_completed(run).context["table"] == Table(guests=4, name="Ana")
+
+
+def test_an_answer_that_was_taken_without_its_model_fails_the_step_that_has_it(kit: Kit) -> None:
+    """Fields are all that can be judged where the model is not known; its step says what is wrong, once."""
+
+    @step(retry=Retry(max_attempts=3))
+    def ask(ctx: Context) -> None:
+        ctx.wait_for_input("table", schema=Table)
+
+    @workflow
+    def flow() -> Any:
+        return ask
+
+    run = kit.start_workflow(flow)
+    kit.assert_waiting_for(run, "table")
+    with kit.engine.database.write() as tx:
+        tx.execute(
+            "UPDATE waits SET status = 'satisfied', payload = :answer, resolved_at = :now",
+            {"answer": '{"guests":99,"name":"Ana"}', "now": tx.now()},
+        )
+        tx.execute("UPDATE tokens SET status = 'ready', available_at = :now", {"now": tx.now()})
+    kit.engine.wake_workers()
+    kit.assert_workflow_failed(run, "InputValidationError")
+    assert [each.attempt for each in run.steps()] == [1]
 
 
 def test_the_second_answer_is_told_who_was_first(kit: Kit) -> None:
@@ -192,3 +251,35 @@ def test_pending_questions_are_listed_while_they_are_open(kit: Kit) -> None:
     kit.provide_test_input(run, "q", "approved")
     kit.assert_waiting_for(run, "r")
     assert [each["name"] for each in run.pending_inputs()] == ["r"]
+
+
+def test_open_questions_are_filtered_and_paged_and_wrong_filters_are_refused(kit: Kit) -> None:
+    """By type, workflow and age; keyset pages go on after a question that was answered meanwhile."""
+
+    @workflow
+    def asks() -> Any:
+        return wait_for_input("q", type="approval")
+
+    @workflow
+    def other() -> Any:
+        return wait_for_input("r")
+
+    runs = [kit.start_workflow(asks) for _ in range(3)]
+    kit.settle()
+    kit.advance(hours=2)
+    kit.start_workflow(other)
+    kit.settle()
+    ask = kit.engine.list_pending_inputs
+    assert [each.name for each in ask()] == ["q", "q", "q", "r"]
+    assert [each.name for each in ask(workflow="other")] == ["r"] == [each.name for each in ask(type="free_text")]
+    assert len(ask(older_than=timedelta(hours=1))) == len(ask(older_than=3600.0)) == 3
+    first = ask(limit=2)
+    kit.provide_test_input(runs[1], "q", "approved")
+    rest = ask(after=first[-1].id)
+    assert [each.name for each in rest] == ["q", "r"]
+    assert {each.id for each in first} & {each.id for each in rest} == set()
+    for wrong in ({"type": "wizard"}, {"limit": 0}):
+        with pytest.raises(InputValidationError):
+            ask(**wrong)
+    with pytest.raises(WaitNotFoundError):
+        ask(after="wt_none")

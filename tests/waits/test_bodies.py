@@ -500,6 +500,49 @@ def test_once_in_a_loop_is_once_in_each_iteration(kit: Kit) -> None:
     assert calls == [0, 1]
 
 
+@pytest.mark.parametrize("kind", ["def", "async def"])
+def test_a_wait_inside_of_once_is_a_typed_error(kit: Kit, kind: str) -> None:
+    """It would be asked in one pass and not in the next, and every wait after it would seem to be another."""
+
+    @step
+    async def ask(ctx: Context) -> None:
+        async def inside() -> Any:
+            return ctx.wait_for_event("go")
+
+        if kind == "def":
+            ctx.once("key", lambda: ctx.wait_for_event("go"))
+        await ctx.once("key", inside)
+
+    @workflow
+    def flow() -> Any:
+        return ask
+
+    run = kit.start_workflow(flow)
+    kit.assert_workflow_failed(run, "InvalidStateError")
+    assert "inside of ctx.once('key')" in run.error["message"]  # type: ignore[index]
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda ctx: ctx.wait_for_event("paid", where={"amount": {"op": "like", "value": 3}}),
+        lambda ctx: ctx.wait_for_any(["paid"], where={"amount": {"op": "gt"}}),
+        lambda ctx: ctx.wait_for_event("paid", where=["amount"]),
+        lambda ctx: ctx.wait_for_event("p" * 300),
+        lambda ctx: ctx.wait_for_all(["paid", " "]),
+        lambda ctx: ctx.sleep_for(1, name="n" * 300),
+    ],
+)
+def test_a_wait_that_could_never_end_is_refused_in_a_body_as_in_a_flow(kit: Kit, ask: Any) -> None:
+    @workflow
+    def flow() -> Any:
+        return step(name="ask")(lambda ctx: ask(ctx))
+
+    run = kit.start_workflow(flow)
+    kit.assert_workflow_failed(run)
+    assert run.error["type"] in ("DefinitionError", "LimitError", "InputValidationError")  # type: ignore[index]
+
+
 def test_a_failing_once_keeps_nothing(kit: Kit) -> None:
     calls: list[int] = []
 

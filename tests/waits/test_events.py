@@ -12,7 +12,7 @@ import pytest
 from durable_core.context import Context
 from durable_core.dsl import parallel, sleep_for, step, wait_for_all, wait_for_any, wait_for_event, workflow
 from durable_core.engine.engine import Engine
-from durable_core.errors import ExecutionNotFoundError, InvalidStateError
+from durable_core.errors import ExecutionNotFoundError, InvalidStateError, LimitError
 from durable_core.testing.kit import Kit
 
 Rows = list[tuple[Any, ...]]
@@ -352,6 +352,13 @@ def test_events_between_registration_and_suspension_are_not_lost(kit: Kit) -> No
     for number, run in enumerate(runs):
         assert kit.assert_workflow_completed(run).output == number
     assert set(sent) <= {0, 1}
+
+
+def test_the_size_of_an_event_is_counted_in_bytes(kit: Kit) -> None:
+    """D-6: one mebibyte."""
+    with pytest.raises(LimitError):
+        kit.engine.send_event("e", "ü" * 600_000)
+    assert kit.engine.send_event("e", "u" * 600_000) == 0
 
 
 def test_names_of_events_may_be_anything_a_name_may_be(kit: Kit) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Literal, get_args
 
-from durable_core.codec.registry import is_model, type_name
+from durable_core.codec.registry import is_model, register_type, type_name
 from durable_core.definition.checks import check_choice, check_name, check_seconds, fault
 from durable_core.definition.nodes import (
     EventNode,
@@ -276,7 +276,9 @@ def input_options(
     if found not in ("single_choice", "multi_choice") and choices is not None:
         raise fault(place, f"type={found!r} takes no choices", 'Use type="single_choice" or "multi_choice".')
     if found == "form":
-        return "form", _form(place, fields, schema), (), None if schema is None else type_name(schema)
+        shown = _form(place, fields, schema)
+        # Known by its name from here on: an answer that comes to this process is judged by the model itself (W-7).
+        return "form", shown, (), None if schema is None else type_name(register_type(schema))
     if found in ("single_choice", "multi_choice"):
         if isinstance(choices, str) or not isinstance(choices, Iterable) or not (listed := list(choices)):
             raise fault(place, f"type={found!r} needs choices", 'Write choices=["yes", "no"].')

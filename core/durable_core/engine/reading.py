@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, get_args
 
 from durable_core.clock import seconds_to_us, to_us
 from durable_core.codec import to_plain
 from durable_core.definition.model import Definition
+from durable_core.definition.nodes import InputType
 from durable_core.dsl.workflow import Workflow, set_graph_factory
 from durable_core.durations import to_seconds
 from durable_core.engine.starting import chosen_workflow
@@ -166,6 +167,14 @@ def pending_inputs(
     after: str | None = None,
 ) -> list[Entry]:
     """Every open question to people, longest waiting first."""
+    if limit is not None and limit < 1:
+        raise InputValidationError(f"limit must be at least 1, got {limit}", errors={"limit": ["must be at least 1"]})
+    if type is not None and type not in get_args(InputType):
+        raise InputValidationError(
+            f"there is no type of question {type!r}",
+            errors={"type": ["is unknown"]},
+            hint=f"There are: {', '.join(get_args(InputType))}.",
+        )
     age = None if older_than is None else seconds_to_us(to_seconds(older_than, "older_than"))
     name = workflow.name if isinstance(workflow, Workflow) else workflow
     with engine.database.read() as tx:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from durable_core.clock import Clock, to_us
@@ -12,12 +13,13 @@ from durable_core.codec import decode, dump_tree, encode, load_tree
 from durable_core.context.context import encode_items
 from durable_core.definition.nodes import CallNode, EventNode, InputNode, Node, SleepNode, TimeoutRule
 from durable_core.dsl.registry import registry
-from durable_core.dsl.waits import input_options
+from durable_core.dsl.waits import check_where, input_options
 from durable_core.dsl.workflow import Workflow
 from durable_core.errors import (
     DefinitionError,
     ExecutionFailed,
     FencedError,
+    InputValidationError,
     InvalidStateError,
     ReplayDriftError,
     WaitTimeoutError,
@@ -31,7 +33,7 @@ from durable_core.executor.start import Beginning
 from durable_core.executor.suspend import place_of
 from durable_core.failpoints import failpoint
 from durable_core.failure import describe_exception
-from durable_core.ids import iteration_key, new_execution_id
+from durable_core.ids import check_name, iteration_key, new_execution_id
 from durable_core.store import statements as sql
 from durable_core.store.commit import Committer
 from durable_core.store.transaction import Transaction
@@ -60,6 +62,7 @@ class WaitServices(BodyServices):
         "_counts",
         "_drift",
         "_home",
+        "_inside_once",
         "_position",
         "_recorded",
         "_waits",
@@ -75,6 +78,7 @@ class WaitServices(BodyServices):
         self._position = 0
         self._home = _here()
         self.suspended: Suspension | None = None
+        self._inside_once: str | None = None
         self._drift: ReplayDriftError | None = None
 
     # --- the record ------------------------------------------------------------------------------------------------
@@ -93,6 +97,12 @@ class WaitServices(BodyServices):
                 f"Step {self.node.path!r} waits in a thread or task of its own.",
                 state="elsewhere",
                 hint="Wait in the step's own body, one wait at a time; use parallel() for waits side by side.",
+            )
+        if self._inside_once is not None:
+            raise InvalidStateError(
+                f"Step {self.node.path!r} waits inside of ctx.once({self._inside_once!r}).",
+                state="inside once",
+                hint="Wait before it or after it: what it has done is not done again, waits included.",
             )
         if self.suspended is not None:
             raise self.suspended
@@ -128,7 +138,9 @@ class WaitServices(BodyServices):
 
     def wait(self, kind: str, name: str | None, options: dict[str, Any]) -> Any:
         wait_kind = _KINDS[kind]
-        name = name or "sleep"
+        name = check_name(name or "sleep", f"the name of a wait in {self.node.path!r}")
+        for event in options.get("events", ()):
+            check_name(event, f"an event that {self.node.path!r} waits for")
         occurrence, position, row = self._next(wait_kind, name)
         if row is not None and row["status"] != "open":
             return self._result(row, options)
@@ -154,7 +166,8 @@ class WaitServices(BodyServices):
         )
 
     def _where(self, where: Any) -> Any:
-        return None if where is None else resolve_where(encode(where), self.claim.context)
+        checked = check_where(where, f"{self.node.path!r}: the filter")
+        return None if checked is None else resolve_where(checked, self.claim.context)
 
     def _form(self, name: str, options: dict[str, Any]) -> dict[str, Any]:
         if "checked" in options:
@@ -187,9 +200,18 @@ class WaitServices(BodyServices):
             )
         value = decode(load_tree(row["payload"])) if row["payload"] is not None else None
         schema = options.get("schema")
-        if schema is not None and value is not None:
+        return value if schema is None or value is None else self._made(row["name"], schema, value)
+
+    def _made(self, name: str, schema: Any, value: Any) -> Any:
+        """The answer as its model; a fault is one that only the model knows, and it was not there (W-7)."""
+        try:
             return schema.model_validate(value)
-        return value
+        except ValueError as error:  # pydantic's ValidationError is one
+            raise InputValidationError(
+                f"The answer to {name!r} of step {self.node.path!r} is no {schema.__name__}: {error}",
+                errors={name: [str(error)]},
+                hint="It was given where the model is not known. Fork the execution to ask again.",
+            ) from None
 
     # --- children --------------------------------------------------------------------------------------------------
 
@@ -260,10 +282,22 @@ class WaitServices(BodyServices):
                 return _ready(value) if asyncio.iscoroutinefunction(fn) else value
         if asyncio.iscoroutinefunction(fn):
             return self._once_async(key, fn, args, kwargs)
-        return self._keep_once(key, fn(*args, **kwargs))
+        with self._inside(key):
+            value = fn(*args, **kwargs)
+        return self._keep_once(key, value)
 
     async def _once_async(self, key: str, fn: Callable[..., Any], args: Any, kwargs: Any) -> Any:
-        return self._keep_once(key, await fn(*args, **kwargs))
+        with self._inside(key):
+            value = await fn(*args, **kwargs)
+        return self._keep_once(key, value)
+
+    @contextmanager
+    def _inside(self, key: str) -> Iterator[None]:
+        outer, self._inside_once = self._inside_once, key
+        try:
+            yield
+        finally:
+            self._inside_once = outer
 
     def _keep_once(self, key: str, value: Any) -> Any:
         claim = self.claim

@@ -6,6 +6,7 @@ from typing import Any
 
 from durable_core.clock import from_us
 from durable_core.codec import load_tree
+from durable_core.errors import WaitNotFoundError
 from durable_core.query.entry import Entry
 from durable_core.store.transaction import Transaction
 
@@ -33,9 +34,10 @@ def pending_inputs(
         params["before"] = tx.now() - older_than_us
     if after is not None:
         place = tx.fetch_one("SELECT created_at, id FROM waits WHERE id = :id", {"id": after})
-        if place is not None:
-            conditions.append("(created_at > :after_at OR (created_at = :after_at AND id > :after_id))")
-            params["after_at"], params["after_id"] = place
+        if place is None:
+            raise WaitNotFoundError(f"There is no question {after!r} to list those after.", hint="Give an `id` of one.")
+        conditions.append("(created_at > :after_at OR (created_at = :after_at AND id > :after_id))")
+        params["after_at"], params["after_id"] = place
     found = []
     for row in tx.fetch(
         "SELECT id, execution_id, workflow, path, iteration, name, spec, due_at, created_at FROM waits "

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from durable_core.codec import encode, encoded_size
+from durable_core.codec.registry import find_type, is_model
 from durable_core.definition.nodes import Json
 from durable_core.dsl.forms import FormField
 from durable_core.errors import InputValidationError, SerializationError
@@ -25,10 +26,16 @@ Faults = dict[str, list[str]]
 
 
 def check_answer(spec: Mapping[str, Any], value: Any, schema: type[Any] | None = None) -> tuple[Json, str | None]:
-    """The accepted answer, encoded, and the comment of an approval; InputValidationError with every fault by field."""
+    """The accepted answer, encoded, and the comment of an approval; InputValidationError with every fault by field.
+
+    A form of a model is judged by the model: the one given, else the one this process knows under its name.
+    """
     faults: Faults = {}
     comment: str | None = None
     tree: Any = None
+    if schema is None and spec.get("schema"):
+        found = find_type(spec["schema"])
+        schema = found if found is not None and is_model(found) else None
     match spec.get("type", "free_text"):
         case "form":
             tree = _form(spec, value, schema, faults)

@@ -36,7 +36,7 @@ def send(
     """Send an event with an encoded payload; the same `event_id` sends once."""
     check_name(name, "event name")
     text = None if payload is None else dump_tree(payload)
-    check_limit(len(text or ""), LIMITS.event_bytes, f"event {name!r}")
+    check_limit(len((text or "").encode()), LIMITS.event_bytes, f"event {name!r}")
     if event_id is not None:
         check_id(event_id, "event id")
         if tx.dialect == "postgres":
