@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
+import subprocess
+import sys
 import threading
 import time
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,6 +30,7 @@ from durable_core.dsl import (
 )
 from durable_core.errors import DefinitionError, InvalidStateError
 from durable_core.testing.kit import Kit
+from tests.architecture.sources import ROOTS
 
 
 def external(amount: int) -> str:
@@ -162,6 +167,57 @@ def test_a_failed_assertion_shows_steps_waits_error_and_context(durable: Kit) ->
         durable.assert_waiting_for(run, "refund")
     with pytest.raises(AssertionError, match="expected step 'second'"):
         durable.assert_step_completed(run, "second")
+
+
+@pytest.mark.slow
+def test_any_failed_assertion_shows_what_the_executions_did(tmp_path: Path) -> None:
+    """In the report of pytest, once each, whether or not the assertion knew of them."""
+    (tmp_path / "conftest.py").write_text(
+        """
+def pytest_configure(config):
+    if not config.pluginmanager.has_plugin("durable_studio"):
+        from durable_core.testing import plugin
+
+        config.pluginmanager.register(plugin, "durable_studio")
+"""
+    )
+    (tmp_path / "test_shop.py").write_text(
+        """
+from durable_studio import step, wait_for_event, workflow
+
+@step
+def reserve(ctx):
+    ctx["shelf"] = "B7"
+
+@workflow
+def shop():
+    return [reserve, wait_for_event("paid")]
+
+def test_plain(durable):
+    run = durable.start_workflow(shop)
+    durable.settle()
+    assert run.status == "completed"
+
+def test_of_the_kit(durable):
+    durable.assert_workflow_completed(durable.start_workflow(shop))
+
+def test_that_passes(durable):
+    durable.assert_waiting_for(durable.start_workflow(shop), "paid")
+"""
+    )
+    paths = os.pathsep.join(map(str, ROOTS))
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path)],
+        env={**os.environ, "PYTHONPATH": paths},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=50,
+    )
+    assert "2 failed, 1 passed" in done.stdout
+    assert done.stdout.count("executions of this test") == 1
+    assert done.stdout.count("of 'shop' is waiting") == 2
+    assert done.stdout.count("open       event 'paid' at paid for paid") == 2
 
 
 def test_an_execution_that_waits_is_not_waited_for(durable: Kit) -> None:

@@ -237,6 +237,10 @@ class Kit:
         found = self._run(run)
         return tell(found, self._waits(found.id), self.now)
 
+    def histories(self, limit: int) -> list[tuple[str, str]]:
+        """Id and history of the newest executions of this test, oldest first: what a failed test shows."""
+        return [(run.id, self.history(run)) for run in self.executions()[-limit:]]
+
     def executions(self, workflow: Workflow | str | None = None) -> list[Execution]:
         """Every execution of this test (of one workflow), oldest first: those that schedules and calls began, too."""
         name = workflow.name if isinstance(workflow, Workflow) else workflow
