@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -74,6 +76,35 @@ def test_forms_and_choices_are_answered(command: Command, asking: Path) -> None:
     assert command("inputs", "answer", "choice", "colour", "3", "--json").json["value"] == 3
     command("run", f"{asking}:chooses", "--id", "choice")
     assert command("inputs", "answer", "choice", "many", "x, y", "--json").json["value"] == ["x", "y"]
+
+
+@pytest.mark.slow
+def test_a_form_of_a_model_is_judged_by_the_model_of_the_settings(
+    command: Command,
+    begin: Callable[..., subprocess.Popen[str]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """W-7: in a process that has not run the workflow; without settings the fields alone are judged."""
+    (tmp_path / "tables.py").write_text(
+        """
+from pydantic import BaseModel, Field
+from durable_studio import wait_for_input, workflow
+
+class Table(BaseModel):
+    guests: int = Field(lt=20)
+
+@workflow
+def books():
+    return [wait_for_input("table", schema=Table)]
+"""
+    )
+    command("run", f"{tmp_path}/tables.py", "--id", "mine")
+    monkeypatch.setenv("DURABLE_WORKFLOWS", f"{tmp_path}/tables.py")
+    refused = begin("inputs", "answer", "mine", "table", '{"guests": 99}')
+    assert "guests: Input should be less than 20" in refused.communicate(timeout=40)[1]
+    assert refused.returncode == 2
+    assert len(command("inputs", "--json").json) == 1
 
 
 def test_events_are_sent(command: Command, asking: Path) -> None:

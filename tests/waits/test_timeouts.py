@@ -207,6 +207,22 @@ def test_a_sleep_never_ends_early_and_two_in_one_body_add_up(kit: Kit) -> None:
     assert kit.assert_workflow_completed(run).output[1] == "2026-01-01T00:02:30+00:00"
 
 
+def test_a_sleep_that_ended_while_nobody_ran_is_over_at_the_next_start(store_url: str) -> None:
+    """W-4: a worker that was down wakes overdue sleeps, and times out overdue waits, as soon as it is there."""
+
+    @workflow
+    def flow() -> Any:
+        return [sleep_for(hours=1), wait_for_event("never", timeout=60, timeout_value="late")]
+
+    with Kit(store_url) as before:
+        run = before.start_workflow(flow)
+        before.assert_waiting_for(run, "sleep")
+    with Kit(store_url, start=datetime(2026, 1, 1, 5, tzinfo=UTC)) as later:
+        later.assert_waiting_for(run.id, "never")
+        later.advance(seconds=60)
+        assert later.assert_workflow_completed(run.id).context["never"] == "late"
+
+
 def test_sleep_until_takes_a_time_of_any_zone_and_one_that_is_over(kit: Kit) -> None:
     from zoneinfo import ZoneInfo
 

@@ -66,6 +66,7 @@ def _question(row: tuple[Any, ...]) -> Entry:
         prompt=spec.get("prompt", ""),
         fields=spec.get("fields", []),
         choices=spec.get("choices", []),
+        schema=spec.get("schema"),
         created_at=from_us(created_at),
         due_at=None if due_at is None else from_us(due_at),
     )

@@ -20,6 +20,8 @@ from durable_core.query.entry import Entry
 from durable_core.wait.answers import ANSWER
 from durable_core.wait.form_model import FieldModel, FormModel
 from durable_studio.command.output import ago, emit, emit_json, safe, table
+from durable_studio.discovery import load_all
+from durable_studio.settings import read_settings
 
 THROUGH = "command"
 """What the record says about how an answer came."""
@@ -68,6 +70,8 @@ def answer(
     """Answer one open question."""
     execution_id = reading.full_id(engine, id)
     question = question_of(engine, execution_id, name)
+    if question is not None and question["schema"]:
+        load_all((), read_settings())  # its model judges more than its fields can
     value = _value(question, given)
     if comment is not None:
         decision = value["decision"] if isinstance(value, dict) and "decision" in value else value
