@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Final, Protocol
 
@@ -19,6 +20,7 @@ __all__ = [
     "aware",
     "from_us",
     "iso",
+    "nanoseconds",
     "parse_iso",
     "seconds_to_us",
     "to_us",
@@ -57,6 +59,14 @@ class SystemClock:
 
 
 SYSTEM_CLOCK: Final = SystemClock()
+
+
+def nanoseconds(clock: Clock) -> Callable[[], int]:
+    """How to read the clock's wall time in nanoseconds, for where it is read at every printed text.
+
+    The system's is the C function itself: 50 ns, where a method of ours costs 150.
+    """
+    return time.time_ns if type(clock) is SystemClock else lambda: clock.now_us() * 1000
 
 
 class VirtualClock:

@@ -324,3 +324,31 @@ def test_importing_capture_is_light() -> None:
         env={"PYTHONPATH": ":".join(filter(None, sys.path))},
     )  # fmt: skip
     assert ran.stdout == "[]\n"
+
+
+def test_pieces_of_a_line_come_together_whatever_writes_them() -> None:
+    """L-1: print with several arguments, write without an end of line, and texts of several lines in one."""
+
+    def body() -> None:
+        print("total", 3, "of", 4)
+        sys.stdout.write("begun, ")
+        print("went on", end="")
+        sys.stdout.write(" and ended\nnext")
+        print()
+        print()
+        print("over\r")
+
+    assert messages(captured(body)) == ["total 3 of 4", "begun, went on and ended", "next", "", "over"]
+
+
+def test_a_line_has_the_time_of_its_end_and_lines_keep_their_order() -> None:
+    """L-1: also where records of loggers stand between them."""
+
+    def body() -> None:
+        for number in range(50):
+            print("printed", number)
+            logging.getLogger("shop").warning("logged %d", number)
+
+    lines = captured(body)
+    assert messages(lines) == [f"{how} {number}" for number in range(50) for how in ("printed", "logged")]
+    assert [line.at_us for line in lines] == sorted(line.at_us for line in lines)

@@ -56,23 +56,28 @@ class Admission:
         joined = "\n".join(texts)
         suspect = self._options.masker.suspects(joined)
         clean = not suspect and joined.isascii() and "\0" not in joined and max(map(len, texts)) <= self._line_bytes
-        roomy = clean and self._has_room(len(entries), len(joined))
         who = self._who
+        if (
+            clean
+            and self._has_room(len(entries), len(joined))
+            and all(entry[3] is None and entry[5] is None and not entry[6] for entry in entries)
+        ):
+            first = self._seq + 1
+            self._seq += len(entries)
+            self._bytes += len(joined) + 1 - len(entries)
+            return [
+                make_line(who + (seq, at_us, level, source, None, message, None))  # noqa: RUF005 - half the time of unpacking
+                for seq, (at_us, level, source, _, message, _, _) in enumerate(entries, first)
+            ]
         lines: list[LogLine] = []
         for entry in entries:
-            at_us, level, source, logger, message, metadata, overflow = entry
-            if roomy and logger is None and metadata is None and not overflow:
-                self._seq += 1
-                self._bytes += len(message)
-                lines.append(make_line(*who, self._seq, at_us, level, source, None, message, None))
-                continue
             line = None if self.full else self._admit(entry, clean, suspect)
             if line is not None:
                 lines.append(line)
             else:
                 self.dropped += 1
                 if self.dropped == 1:
-                    lines.append(self._notice(at_us, self._full_text(), {"full": True}))
+                    lines.append(self._notice(entry[0], self._full_text(), {"full": True}))
         return lines
 
     def last_word(self, at_us: int) -> LogLine:
@@ -131,7 +136,7 @@ class Admission:
         if logger is not None:
             level = storable_text(level, max_bytes=_NAME_BYTES)
             logger = storable_text(logger, max_bytes=_NAME_BYTES)
-        return make_line(*self._who, self._seq, at_us, level, source, logger, message, metadata)
+        return make_line((*self._who, self._seq, at_us, level, source, logger, message, metadata))
 
     def _notice(self, at_us: int, text: str, metadata: Mapping[str, Any]) -> LogLine:
         return self._line(at_us, "WARNING", "logger", CAPTURE_LOGGER, text, metadata)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import codecs
 from collections import deque
-from typing import Final, Literal
+from collections.abc import Callable
+from itertools import repeat
+from typing import Any, Final, Literal, cast
 
 from durable_core.capture.admission import Entry
 from durable_core.capture.route import Event
@@ -21,6 +23,8 @@ _REDRAWN_SECONDS: Final = 2.0
 _PARTIAL_CHARS: Final = 64 * 1024
 
 _Stream = Literal["stdout", "stderr"]
+_TEXTS: Final[set[type]] = {str}
+_TIMES: Final[set[type]] = {int}
 _LEVELS: Final[dict[str, str]] = {"stdout": "INFO", "stderr": "WARNING"}
 
 
@@ -61,10 +65,12 @@ class _Partial:
 class LineAssembler:
     """Turns events into entries: no piece ends up in another writer's line. Neither thread-safe nor re-entrant."""
 
-    __slots__ = ("_decoders", "_last_us", "_partials")
+    __slots__ = ("_decoders", "_partials", "_stamp", "thread")
 
-    def __init__(self, start_us: int = 0) -> None:
-        self._last_us = start_us
+    def __init__(self, stamp: Callable[[], int] = lambda: 0) -> None:
+        self._stamp = stamp
+        self.thread = 0
+        """Who wrote the texts that come without a writer."""
         self._partials: dict[tuple[_Stream, object], _Partial] = {}
         self._decoders: dict[tuple[_Stream, object], codecs.IncrementalDecoder] = {}
 
@@ -75,33 +81,49 @@ class LineAssembler:
 
     def feed(self, events: deque[Event]) -> list[Entry]:
         """Take every event there is; return the lines they complete, in the order they were completed."""
+        taken: list[Event] = [take() for take in repeat(events.popleft, len(events))]
+        own: tuple[_Stream, object] = ("stdout", self.thread)
+        whole = None if own in self._partials else _whole_lines(taken)
+        if whole is not None:
+            return whole
         entries: list[Entry] = []
-        popleft = events.popleft
-        held: Event | None = None
-        while held is not None or events:
-            event = held or popleft()
-            held = None
-            source = event[0]
-            if source != "stdout" and source != "stderr":
-                _, level, logger, message, metadata, at_us = event
-                entries.append((at_us, level, source, logger, message, metadata, 0))
-                continue
-            _, writer, text, at_us = event
-            # An end of line that was written on its own brings no time along.
-            at_us = self._last_us = at_us or self._last_us
-            key = (source, writer)
-            if type(text) is not str:
-                text = self._decode(key, text)
-            elif events and not self._partials and "\n" not in text:
-                # What nearly every print is: a text, and at once its end of line.
-                held = popleft()
-                if held[2] == "\n" and held[1] == writer and held[0] == source:
-                    held = None
-                    entries.append((at_us, _LEVELS[source], source, None, text.rstrip("\r"), None, 0))
-                    continue
-            if text:
-                self._text(key, text, at_us, entries)
+        begun: list[str] = []
+        for event in taken:
+            if type(event) is str:
+                begun.append(event)
+            elif type(event) is int:
+                text = "".join(begun)
+                if "\r" in text or (self._partials and own in self._partials):
+                    self._pieces([*begun, "\n"], event // 1000, entries)
+                else:
+                    entries.append((event // 1000, "INFO", "stdout", None, text, None, 0))
+                begun.clear()
+            else:
+                self._pieces(begun, 0, entries)
+                begun.clear()
+                self._told_apart(event, entries)
+        self._pieces(begun, 0, entries)
         return entries
+
+    def _pieces(self, pieces: list[str], at_us: int, entries: list[Entry]) -> None:
+        """Pieces of lines of the step's own thread; the time of those that were not ended is now."""
+        key: tuple[_Stream, object] = ("stdout", self.thread)
+        for piece in pieces:
+            if piece:
+                self._text(key, piece, at_us or self._stamp() // 1000, entries)
+
+    def _told_apart(self, event: Any, entries: list[Entry]) -> None:
+        source = event[0]
+        if source != "stdout" and source != "stderr":
+            _, level, logger, message, metadata, at_ns = event
+            entries.append((at_ns // 1000, level, source, logger, message, metadata, 0))
+            return
+        _, writer, text, at_ns = event
+        key = (source, writer)
+        if type(text) is not str:
+            text = self._decode(key, text)
+        if text:
+            self._text(key, text, at_ns // 1000, entries)
 
     def aged(self, now: float) -> list[Entry]:
         """Lines that have waited too long for their end, as far as they go."""
@@ -173,3 +195,14 @@ class LineAssembler:
         if decoder is None:
             decoder = self._decoders[key] = codecs.getincrementaldecoder("utf-8")("backslashreplace")
         return decoder.decode(data)
+
+
+def _whole_lines(taken: list[Event]) -> list[Entry] | None:
+    """What nearly every print is: one text and the end of its line, again and again; None when there is more to it."""
+    texts, times = taken[::2], taken[1::2]
+    if len(texts) != len(times) or {*map(type, texts)} != _TEXTS or {*map(type, times)} != _TIMES:
+        return None
+    pairs = cast("list[tuple[str, int]]", list(zip(texts, times, strict=True)))
+    if any("\r" in text for text, _ in pairs):
+        return None
+    return [(at // 1000, "INFO", "stdout", None, text, None, 0) for text, at in pairs]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, make_dataclass
-from typing import Any, Literal, Protocol
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple, Protocol
 
 from durable_core.clock import iso
 
@@ -28,8 +28,7 @@ class AttemptIdentity:
     """Names the logger of the step; no part of a line."""
 
 
-@dataclass(frozen=True, slots=True)
-class LogLine:
+class LogLine(NamedTuple):
     """A line as it is stored: masked, valid UTF-8 without NUL, within its caps; ``seq`` counts from 1 in its pass."""
 
     execution_id: str
@@ -63,17 +62,9 @@ class LogLine:
         }
 
 
-_Draft: Any = make_dataclass("_Draft", [field.name for field in fields(LogLine)], slots=True)
-
-
-def make_line(*values: Any) -> LogLine:
-    """A LogLine of its fields in their order, for where one is made for every line that is printed.
-
-    A frozen dataclass sets its fields one call at a time: fourteen cost 2.6 us, a draft that becomes one 0.7 us.
-    """
-    line = _Draft(*values)
-    line.__class__ = LogLine
-    return line  # type: ignore[no-any-return]
+def make_line(values: tuple[Any, ...]) -> LogLine:
+    """A LogLine of its fields in their order, for where one is made for every line that is printed."""
+    return tuple.__new__(LogLine, values)
 
 
 class LogSink(Protocol):

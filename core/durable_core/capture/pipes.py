@@ -91,7 +91,7 @@ def _read(reading: int, source: Literal["stdout", "stderr"], route: Route) -> No
     writer = object()
     try:
         while data := os.read(reading, _CHUNK):
-            route.send((source, writer, data, route.now()), len(data) + 1)
+            route.send((source, writer, data, route.stamp()), len(data) + 1)
             if route.passthrough:
                 _pass_on(source, decoder.decode(data), route)
     finally:

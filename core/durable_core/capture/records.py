@@ -58,7 +58,7 @@ def capturing_warnings(original: _ShowWarning) -> _ShowWarning:
             return
         text = f"{category.__name__}: {_guarded(lambda: str(message), 'its text could not be read')}"
         where = {"category": category.__name__, "filename": filename, "lineno": lineno}
-        route.send(("warning", "WARNING", "py.warnings", text, where, route.now()), len(text))
+        route.send(("warning", "WARNING", "py.warnings", text, where, route.stamp()), len(text))
         if not route.passthrough:
             return
         token = ROUTE.set(route.muted)
@@ -73,7 +73,7 @@ def capturing_warnings(original: _ShowWarning) -> _ShowWarning:
 def _send(route: Route, record: logging.LogRecord) -> None:
     text = _message(record)
     extras: dict[str, Any] | None = _guarded(lambda: record_extras(record), None)
-    route.send(("logger", record.levelname, record.name, text, extras, route.now()), len(text))
+    route.send(("logger", record.levelname, record.name, text, extras, route.stamp()), len(text))
 
 
 def _message(record: logging.LogRecord) -> str:

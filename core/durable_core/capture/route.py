@@ -17,11 +17,12 @@ BACKLOG: Final = 32 * 1024
 LARGE: Final = 2 * 1024
 """Characters or bytes of one write that are not left waiting in memory."""
 
-Event = tuple[Any, ...]
-"""What a hook leaves for the assembler, as cheap as it can be made:
+Event = tuple[Any, ...] | str | int
+"""What a hook leaves for the assembler, as cheap as it can be made. Nearly all is printed by the step's own thread: a
+piece of a line as the text that it is, the end of the line as its time in nanoseconds. Everything else is told apart:
 
-``("stdout" | "stderr", writer, text or bytes, at_us)`` or ``("logger" | "warning", level, logger, message, metadata,
-at_us)``."""
+``("stdout" | "stderr", writer, text or bytes, at_ns)`` or ``("logger" | "warning", level, logger, message, metadata,
+at_ns)``."""
 
 
 def ignore(event: Event) -> None:
@@ -40,7 +41,8 @@ class Route:
         "events",
         "identity",
         "level",
-        "now",
+        "stamp",
+        "thread",
         "owner",
         "passthrough",
         "put",
@@ -54,7 +56,8 @@ class Route:
         *,
         owner: Any = None,
         events: deque[Event],
-        now: Callable[[], int],
+        stamp: Callable[[], int],
+        thread: int = 0,
         wake: Callable[[], None],
         relieve: Callable[[], None],
         level: int,
@@ -64,7 +67,9 @@ class Route:
         self.owner = owner
         self.events = events
         self.put: Callable[[Event], None] = events.append
-        self.now = now
+        self.stamp = stamp
+        self.thread = thread
+        """Whose texts on stdout come without a word on who wrote them."""
         self.wake = wake
         self.relieve = relieve
         self.level = level
@@ -107,7 +112,7 @@ class Route:
 
 def quiet(passthrough: bool) -> Route:
     """A route that captures nothing."""
-    route = Route(None, events=deque(), now=int, wake=_nothing, relieve=_nothing, level=0, passthrough=passthrough)
+    route = Route(None, events=deque(), stamp=int, wake=_nothing, relieve=_nothing, level=0, passthrough=passthrough)
     route.put = ignore
     route.awake = True
     return route

@@ -17,6 +17,7 @@ from durable_core.capture.hooks import HOOKS
 from durable_core.capture.line import AttemptIdentity, LogLine, LogSink
 from durable_core.capture.options import DEFAULT_OPTIONS, CaptureOptions, level_number
 from durable_core.capture.route import ROUTE, Event, Route
+from durable_core.clock import nanoseconds
 from durable_core.errors import InvalidStateError
 
 __all__ = ["CaptureScope", "current_scope"]
@@ -64,7 +65,7 @@ class CaptureScope:
         self.options = options
         self._clock = options.clock
         self._events: deque[Event] = deque()
-        self._assembler = LineAssembler(self._clock.now_us())
+        self._assembler = LineAssembler(nanoseconds(self._clock))
         self._assembling = False
         self._admission = Admission(identity, options)
         # Re-entrant: a signal handler or a __del__ may print while this thread holds it.
@@ -94,12 +95,14 @@ class CaptureScope:
             self.identity,
             owner=self,
             events=self._events,
-            now=self._clock.now_us,
+            stamp=nanoseconds(self._clock),
+            thread=threading.get_ident(),
             wake=self._wake,
             relieve=self._relieve,
             level=level_number(options.log_level),
             passthrough=options.passthrough,
         )
+        self._assembler.thread = self._route.thread
         HOOKS.acquire()
         _live.add(self)
         self._token = ROUTE.set(self._route if options.enabled else None)

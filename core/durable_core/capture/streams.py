@@ -35,6 +35,7 @@ class CapturedStream:
     def _writing(self, *, plain: bool) -> Callable[[str], int]:
         # A closure, since every print in the process comes through here twice: cheaper than a method with attributes.
         source, real_write, careful_write = self._source, self._write, self._write_muted
+        is_stdout = source == "stdout"
 
         def write(text: str, /) -> int:
             route = _current_route()
@@ -42,18 +43,20 @@ class CapturedStream:
                 return real_write(text)
             if type(text) is not str:
                 text = _as_str(text)
-            # One event, no lock, no splitting into lines. `print` writes the end of a line on its own: that
-            # takes the time of the text before it.
-            if text == "\n":
-                route.put((source, get_ident(), "\n", 0))
-                if not route.awake:
-                    route.wake()
+            # One event, no lock, no splitting into lines; what `print` writes makes no new object but the time.
+            if is_stdout and get_ident() == route.thread:
+                if "\n" not in text:
+                    route.put(text)
+                elif text == "\n":
+                    route.put(route.stamp())
+                else:
+                    route.put((source, route.thread, text, route.stamp()))
             else:
-                route.put((source, get_ident(), text, route.now()))
-                if not route.awake:
-                    route.wake()
-                elif len(text) > LARGE or len(route.events) > BACKLOG:
-                    route.relieve()
+                route.put((source, get_ident(), text, route.stamp()))
+            if not route.awake:
+                route.wake()
+            elif len(text) > LARGE or len(route.events) > BACKLOG:
+                route.relieve()
             if not route.passthrough:
                 return len(text)
             if not plain:
@@ -140,7 +143,7 @@ class _CapturedBuffer:
         if route is None:
             return self._real.write(data)  # type: ignore[no-any-return]
         copy = bytes(memoryview(data))
-        route.send((self._source, get_ident(), copy, route.now()), len(copy))
+        route.send((self._source, get_ident(), copy, route.stamp()), len(copy))
         if route.passthrough:
             _try(lambda: self._real.write(copy), route)
         return len(copy)
