@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, TypedDict, TypeVar
 
 from durable_core.limits import LIMITS
+from durable_core.masking import DEFAULT_MASKER
 from durable_core.text import storable_text
 
 __all__ = ["Failure", "describe_exception"]
@@ -17,6 +18,8 @@ _VALUE_BYTES: Final = 1024
 _MAX_ITEMS: Final = 20
 _MAX_DEPTH: Final = 4
 _MAX_INT: Final = 2**63
+_LONGEST: Final = 1_000_000
+"""Characters of a text that are looked at; far more than are kept."""
 
 
 class Failure(TypedDict):
@@ -32,7 +35,8 @@ class Failure(TypedDict):
 
 
 def describe_exception(exc: BaseException) -> Failure:
-    """Describe any exception and never raise, whatever its ``__str__``, attributes or size (S-9)."""
+    """Describe any exception and never raise, whatever its ``__str__``, attributes or size (S-9); secrets are masked
+    (L-4)."""
     return _describe(exc, with_traceback=True, depth=0)
 
 
@@ -41,11 +45,11 @@ def _describe(exc: BaseException, *, with_traceback: bool, depth: int) -> Failur
         "type": _guarded(lambda: storable_text(type(exc).__name__, max_bytes=_NAME_BYTES), "Exception"),
         "module": _guarded(lambda: storable_text(type(exc).__module__, max_bytes=_NAME_BYTES), ""),
         "message": _guarded(
-            lambda: storable_text(str(exc), max_bytes=LIMITS.error_message_bytes),
+            lambda: storable_text(_masked(str(exc)), max_bytes=LIMITS.error_message_bytes),
             "(the exception's own text could not be read: its __str__ raises)",
         ),
         "traceback": _guarded(lambda: _traceback(exc), "(no traceback could be made)") if with_traceback else "",
-        "attributes": _guarded(lambda: _attributes(exc), {}),
+        "attributes": _guarded(lambda: DEFAULT_MASKER.mask_value(_attributes(exc)), {}),
         "exceptions": _guarded(lambda: _members(exc, depth), []),
     }
 
@@ -57,9 +61,16 @@ def _guarded(make: Callable[[], _T], otherwise: _T) -> _T:
         return otherwise
 
 
+def _masked(text: str) -> str:
+    """The text without secrets: masked before it is cut, or half a secret could be left at the cut."""
+    if len(text) > _LONGEST:
+        text = text[: _LONGEST // 2] + text[-_LONGEST // 2 :]
+    return DEFAULT_MASKER.mask(text)
+
+
 def _traceback(exc: BaseException) -> str:
     text: str = "".join(traceback.format_exception(type(exc), exc, exc.__traceback__))
-    return storable_text(text, max_bytes=LIMITS.error_traceback_bytes, keep="both")
+    return storable_text(_masked(text), max_bytes=LIMITS.error_traceback_bytes, keep="both")
 
 
 def _members(exc: BaseException, depth: int) -> list[Failure]:

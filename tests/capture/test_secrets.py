@@ -16,6 +16,8 @@ from hypothesis import strategies as st
 from durable_core import secret as secret_module
 from durable_core.capture import CaptureOptions, Masker
 from durable_core.errors import DefinitionError, InvalidStateError
+from durable_core.failure import describe_exception
+from durable_core.limits import LIMITS
 from durable_core.secret import Secret, remember_secret
 from tests.capture.scopes import captured, messages
 
@@ -191,6 +193,22 @@ def test_the_keys_are_the_users_choice() -> None:
     with pytest.raises(DefinitionError, match="list of words"):
         Masker("password")
     assert CaptureOptions().masker.keys[0] == "password"
+
+
+def test_errors_are_masked_before_they_are_recorded(secret: Secret) -> None:
+    """L-4: message, traceback and attributes; also where the message is cut."""
+    value = secret.reveal()
+    error = ValueError(f"{value} was refused, password=hunter2")
+    error.answer = {"token": "abcdef", "said": value}  # type: ignore[attr-defined]
+    try:
+        raise error
+    except ValueError as caught:
+        described = describe_exception(caught)
+    assert described["message"] == "*** was refused, password=***"
+    assert described["attributes"]["answer"] == {"token": "***", "said": "***"}
+    assert value not in json.dumps(described) and "hunter2" not in described["traceback"]
+    for before in range(LIMITS.error_message_bytes - 20, LIMITS.error_message_bytes + 1):
+        assert value[:8] not in describe_exception(ValueError("x" * before + value))["message"]
 
 
 @given(st.text(), st.text(min_size=4).filter(str.strip))

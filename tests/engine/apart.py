@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import ctypes
+import logging
 import os
+import subprocess
 import sys
+import threading
 import time
+import warnings
 from pathlib import Path
 from typing import Any
 
 from durable_core.dsl import Retry, step
 from durable_core.errors import NonRetryableError
+from durable_core.secret import Secret
 
 
 @step(isolation="process")
@@ -60,3 +66,41 @@ def cannot_be_stored(ctx: Any) -> object:
 @step(isolation="process")
 def large(ctx: Any) -> str:
     return "x" * 2_000_000
+
+
+@step(isolation="process")
+def talks(ctx: Any) -> None:
+    print("printed", 1)
+    sys.stderr.write("to stderr\n")
+    sys.stdout.buffer.write("bytes é\n".encode())
+    logging.getLogger("shop").warning("careful", extra={"order": 7})
+    logging.getLogger("shop").info("below the logger's own level")
+    ctx.logger.info("by the step's logger")
+    warnings.warn("old fashioned", UserWarning, stacklevel=1)
+    thread = threading.Thread(target=print, args=("from a thread",))
+    thread.start()
+    thread.join()
+
+
+@step(isolation="process")
+def talks_natively(ctx: Any) -> None:
+    subprocess.run([sys.executable, "-c", "print('from a child')"], check=True)
+    os.write(2, b"to the handle\n")
+    libc = ctypes.CDLL(None)
+    libc.puts(b"from C")
+    libc.fflush(None)
+
+
+@step(isolation="process")
+def talks_on(ctx: Any) -> None:
+    print("begun")
+    while not Path(ctx["file"]).exists():
+        time.sleep(0.01)
+    print("ended")
+
+
+@step(isolation="process")
+def tells_a_secret(ctx: Any) -> None:
+    value = Secret.env("PAYMENT_KEY").reveal()
+    print("paying with", value)
+    raise NonRetryableError(f"{value} was refused")

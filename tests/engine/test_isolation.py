@@ -123,3 +123,67 @@ def test_functions_that_cannot_be_found_are_refused_at_definition() -> None:
         def local(ctx: Any) -> None: ...
 
         flow(local)
+
+
+def told(run: Any) -> list[tuple[str, str, str]]:
+    return [(line["source"], line["level"], line["message"]) for line in run.logs()]
+
+
+def test_what_the_body_prints_logs_and_warns_is_in_the_log(engine: Engine) -> None:
+    """L-1: as in a thread, with levels, loggers and extras; each thing once."""
+    run = end_of(engine, flow(apart.talks))
+    assert run.status == "completed", run.error
+    assert told(run) == [
+        ("stdout", "INFO", "printed 1"),
+        ("stderr", "WARNING", "to stderr"),
+        ("stdout", "INFO", "bytes é"),
+        ("logger", "WARNING", "careful"),
+        ("logger", "INFO", "by the step's logger"),
+        ("warning", "WARNING", "UserWarning: old fashioned"),
+        ("stdout", "INFO", "from a thread"),
+    ]
+    careful = run.logs()[3]
+    assert (careful["logger"], careful["metadata"], careful["step"]) == ("shop", {"order": 7}, "talks")
+
+
+def test_what_children_and_c_code_write_is_in_the_log_too(engine: Engine) -> None:
+    """L-1: the process is the step's own, so what is written to its streams is the step's, whoever wrote it."""
+    run = end_of(engine, flow(apart.talks_natively))
+    assert run.status == "completed", run.error
+    assert sorted(told(run)) == [
+        ("stderr", "WARNING", "to the handle"),
+        ("stdout", "INFO", "from C"),
+        ("stdout", "INFO", "from a child"),
+    ]
+
+
+def test_lines_of_the_other_process_are_visible_while_it_runs(engine: Engine, tmp_path: Path) -> None:
+    """L-2: not only when it has ended."""
+    gate = tmp_path / "gate"
+    run = engine.start(flow(apart.talks_on), {"file": str(gate)})
+    until(lambda: [line["message"] for line in run.logs()] == ["begun"], "the first line")
+    assert run.status == "running"
+    gate.touch()
+    assert run.wait(15).status == "completed"
+    assert [line["message"] for line in run.logs()] == ["begun", "ended"]
+
+
+def test_a_secret_revealed_in_the_other_process_is_masked(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """L-4: in the log and in the error."""
+    monkeypatch.setenv("PAYMENT_KEY", "s3cr3t/v@lue+42")
+    run = end_of(engine, flow(apart.tells_a_secret))
+    assert [line["message"] for line in run.logs()] == ["paying with ***"]
+    assert run.status == "failed" and run.error is not None
+    assert "s3cr3t" not in str(run.error) and "*** was refused" in run.error["message"]
+
+
+def test_the_worker_passes_on_what_the_body_prints(store_url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """L-3: the worker's own streams still receive the text, unless they are not to."""
+    with Engine(store_url) as engine:
+        end_of(engine, flow(apart.talks))
+    said = capsys.readouterr()
+    assert said.out == "printed 1\nbytes é\nfrom a thread\n"
+    assert said.err.startswith("to stderr\ncareful\n")
+    with Engine(store_url, passthrough=False) as engine:
+        end_of(engine, flow(apart.talks))
+    assert capsys.readouterr() == ("", "")

@@ -13,7 +13,8 @@ Not captured:
 * streams bound before the step began (``from sys import stdout``, ``sys.__stdout__``, the raw layer of
   ``sys.stdout.buffer``);
 * bytes written to the file descriptors 1 and 2 by C code or by a child process that inherits them: they belong to the
-  process, which runs many steps at once, so nobody can tell whose they are. Start children with ``capture_pipe()``;
+  process, which runs many steps at once, so nobody can tell whose they are. Start children with ``capture_pipe()``, or
+  give the step ``isolation="process"``: a process of its own has streams of its own;
 * output redirected by the step itself (``contextlib.redirect_stdout``, ``warnings.catch_warnings(record=True)``),
   which Python redirects for the whole process: steps that run at that moment write there too.
 
@@ -26,10 +27,10 @@ from __future__ import annotations
 from durable_core.capture.flusher import FLUSHER, Flusher
 from durable_core.capture.hooks import HOOKS, Hooks
 from durable_core.capture.line import AttemptIdentity, LogLine, LogSink
-from durable_core.capture.masking import DEFAULT_MASKER, SECRET_KEYS, Masker
 from durable_core.capture.options import CaptureOptions
 from durable_core.capture.pipes import CapturePipe, capture_pipe
 from durable_core.capture.scope import CaptureScope, current_scope
+from durable_core.masking import DEFAULT_MASKER, SECRET_KEYS, Masker
 
 __all__ = [
     "DEFAULT_MASKER",

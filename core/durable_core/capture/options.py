@@ -6,10 +6,10 @@ import logging
 from dataclasses import dataclass
 from typing import Final
 
-from durable_core.capture.masking import DEFAULT_MASKER, Masker
 from durable_core.clock import SYSTEM_CLOCK, Clock
 from durable_core.errors import DefinitionError
 from durable_core.limits import LIMITS
+from durable_core.masking import DEFAULT_MASKER, Masker
 
 __all__ = ["DEFAULT_OPTIONS", "CaptureOptions", "level_number"]
 

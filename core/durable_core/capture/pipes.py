@@ -14,7 +14,7 @@ from durable_core.capture.route import ROUTE, Route
 from durable_core.capture.scope import CaptureScope, current_scope
 from durable_core.errors import InvalidStateError
 
-__all__ = ["CapturePipe", "capture_pipe"]
+__all__ = ["CapturePipe", "capture_pipe", "pass_on"]
 
 _CHUNK: Final = 32 * 1024
 _END_SECONDS: Final = 1.0
@@ -93,12 +93,13 @@ def _read(reading: int, source: Literal["stdout", "stderr"], route: Route) -> No
         while data := os.read(reading, _CHUNK):
             route.send((source, writer, data, route.stamp()), len(data) + 1)
             if route.passthrough:
-                _pass_on(source, decoder.decode(data), route)
+                pass_on(source, decoder.decode(data), route)
     finally:
         os.close(reading)
 
 
-def _pass_on(source: str, text: str, route: Route) -> None:
+def pass_on(source: str, text: str, route: Route) -> None:
+    """Give the worker's own stream a text that is captured by other means; from a thread of one's own."""
     # Muted: the step's stream, with its care for streams that fail, and nothing captured twice.
     ROUTE.set(route.muted)
     stream = getattr(sys, source, None)

@@ -84,6 +84,10 @@ class Route:
             self._muted = quiet(self.passthrough)
         return self._muted
 
+    def become_muted(self, muted: Route) -> None:
+        """Let that route take what is captured already."""
+        self._muted = muted
+
     @property
     def captures(self) -> bool:
         """Whether this is the inside of a step, and not a handler's or a past step's."""

@@ -89,8 +89,7 @@ class Attempts:
         if not isinstance(node, WorkNode):
             return self.waiting.run_node(claim, node)
         if node.isolation == "process":
-            info = info_of(claim, node, claim.token.iterations, claim.attempt)
-            return run_isolated(claim, node, finished, may_retry, timeout_error, info)
+            return self._isolated(claim, node)
         if node.timeout is None:
             return self._call(claim, node)
         gate = Gate()
@@ -102,6 +101,15 @@ class Attempts:
         if self.on_abandoned_end is not None:
             self.on_abandoned_end(claim)
         return None
+
+    def _isolated(self, claim: Claim, node: WorkNode) -> Outcome:
+        info = info_of(claim, node, claim.token.iterations, claim.attempt)
+        scope = self.capture.scope(claim, node, claim.token)
+        try:
+            with scope:
+                return run_isolated(claim, node, scope, finished, may_retry, timeout_error, info)
+        finally:
+            claim.lines += scope.drain()
 
     def _call(self, claim: Claim, node: WorkNode) -> Outcome:
         services = self.waiting.services(claim, node)

@@ -1,11 +1,11 @@
-"""The other side of `isolation="process"`: reads one request, runs one body, writes one answer."""
+"""The other side of `isolation="process"`: reads one request, runs one body, tells its output and answer."""
 
 from __future__ import annotations
 
 import asyncio
 import importlib
 import importlib.util
-import os
+import logging
 import sys
 from typing import Any
 
@@ -13,26 +13,28 @@ from durable_core.codec import decode, dump_tree, encode, load_tree
 from durable_core.context import AttemptInfo, Context
 from durable_core.dsl.binding import BoundFunction
 from durable_core.dsl.guard import inside_body
+from durable_core.executor.isolated_output import Channel, open_output
 from durable_core.failure import describe_exception
 
 
 def main() -> None:
-    """Answer on the real stdout; whatever the body prints goes to stderr, so that it cannot garble the answer."""
-    answer = os.dup(1)
-    os.dup2(2, 1)
+    """Answer on a pipe of its own, whose number is the argument: what the body writes cannot garble the answer."""
+    channel = Channel(int(sys.argv[1]))
     request = load_tree(sys.stdin.buffer.read().decode())
+    open_output(channel, request["log_level"])
     try:
         reply = run(request)
     except BaseException as error:
         classes = [f"{cls.__module__}:{cls.__qualname__}" for cls in type(error).__mro__]
         reply = {"error": describe_exception(error), "classes": classes}
-    with os.fdopen(answer, "wb") as stream:
-        stream.write(b"\n" + dump_tree(reply).encode())
+    channel.send("answer", dump_tree(reply))
 
 
 def run(request: dict[str, Any]) -> dict[str, Any]:
     function = find(request["module"], request["file"], request["qualname"])
     facts = request["info"]
+    # what `ctx.logger` lets through is what the attempt keeps
+    logging.getLogger(f"durable.{facts['workflow']}.{facts['step']}").setLevel(request["log_level"])
     facts["iterations"] = tuple(facts["iterations"])
     context = Context._bound(request["context"], AttemptInfo(**facts))
     arguments: dict[str, Any] = {}

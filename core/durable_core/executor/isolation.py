@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -9,10 +10,14 @@ import sys
 import threading
 from typing import Any
 
+from durable_core.capture.options import level_number
+from durable_core.capture.pipes import capture_pipe
+from durable_core.capture.scope import CaptureScope, current_scope
 from durable_core.codec import decode, dump_tree, load_tree
 from durable_core.definition.nodes import WorkNode, binding_key
 from durable_core.errors import DurableError, NonRetryableError
 from durable_core.executor.claim import Claim
+from durable_core.executor.isolated_listening import Listener
 from durable_core.executor.outcome import Broke, Interrupted, Outcome
 from durable_core.failure import describe_exception
 
@@ -25,8 +30,10 @@ class IsolatedStepError(DurableError):
         self.original = original
 
 
-def run_isolated(claim: Claim, node: WorkNode, finish: Any, may_retry: Any, timeout_error: Any, info: Any) -> Outcome:
-    """Run the node's body in a process of its own and wait for it."""
+def run_isolated(
+    claim: Claim, node: WorkNode, scope: CaptureScope, finish: Any, may_retry: Any, timeout_error: Any, info: Any
+) -> Outcome:
+    """Run the node's body in a process of its own and wait for it; what it writes meanwhile is the step's, live."""
     fn = claim.workflow.bindings[binding_key(node.path, "body")]
     module = sys.modules.get(fn.__module__)
     request = {
@@ -49,33 +56,30 @@ def run_isolated(claim: Claim, node: WorkNode, finish: Any, may_retry: Any, time
         },
         "items": [[item.name, item.value, item.index] for item in claim.items],
         "name": node.name,
+        "log_level": level_number(scope.options.log_level),
     }
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([entry for entry in sys.path if entry])}
-    process = subprocess.Popen(
-        [sys.executable, "-m", "durable_core.executor.isolated"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        env=environment,
-    )
-    claim.interrupt = process.kill
-    expired = threading.Event()
-    timer = None
-    if node.timeout is not None:
-
-        def expire() -> None:
-            expired.set()
-            process.kill()
-
-        timer = threading.Timer(node.timeout, expire)
-        timer.daemon = True
-        timer.start()
-    try:
-        answer, _ = process.communicate(dump_tree(request).encode())
-    finally:
-        claim.interrupt = None
-        if timer is not None:
-            timer.cancel()
-    if expired.is_set():
+    with contextlib.ExitStack() as streams:
+        captures = current_scope() is scope
+        # Text of the interpreter comes as events; what C code and children write to the streams themselves, by pipes.
+        pipe = streams.enter_context(capture_pipe(scope)) if captures else None
+        listener = Listener(scope, capture=captures)
+        try:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "durable_core.executor.isolated", str(listener.handle)],
+                stdin=subprocess.PIPE,
+                stdout=None if pipe is None else pipe.stdout,
+                stderr=None if pipe is None else pipe.stderr,
+                pass_fds=(listener.handle,),
+                env=environment,
+            )
+        finally:
+            listener.begin()  # where no process could be started there is nobody to hear, and it ends at once
+        if pipe is not None:
+            pipe.close_child_ends()
+        expired = _wait_for(process, claim, node, dump_tree(request).encode())
+        answer = listener.answer()
+    if expired:
         error: BaseException = timeout_error(node)
         return Broke(describe_exception(error), again=may_retry(claim, node, error))
     if claim.stopped:
@@ -93,6 +97,29 @@ def run_isolated(claim: Claim, node: WorkNode, finish: Any, may_retry: Any, time
     value, ops = reply["value"], reply["ops"]
     outcome: Outcome = finish(claim, node, _Changed(ops), decode(value))
     return outcome
+
+
+def _wait_for(process: subprocess.Popen[bytes], claim: Claim, node: WorkNode, request: bytes) -> bool:
+    """Hand over the request and wait for the end of the process; whether its time had run out."""
+    claim.interrupt = process.kill
+    expired = threading.Event()
+    timer = None
+    if node.timeout is not None:
+
+        def expire() -> None:
+            expired.set()
+            process.kill()
+
+        timer = threading.Timer(node.timeout, expire)
+        timer.daemon = True
+        timer.start()
+    try:
+        process.communicate(request)
+    finally:
+        claim.interrupt = None
+        if timer is not None:
+            timer.cancel()
+    return expired.is_set()
 
 
 class _Changed:
@@ -113,9 +140,11 @@ def _may_repeat(claim: Claim, node: WorkNode, reply: dict[str, Any]) -> bool:
     return any(name in names for name in node.retry.retry_on)
 
 
-def _reply(answer: bytes) -> dict[str, Any] | None:
+def _reply(answer: str | None) -> dict[str, Any] | None:
+    if answer is None:
+        return None
     try:
-        lines = answer.decode().strip().splitlines()
-        return load_tree(lines[-1]) if lines else None
-    except (UnicodeDecodeError, json.JSONDecodeError, DurableError):
+        reply: dict[str, Any] = load_tree(answer)
+        return reply
+    except (json.JSONDecodeError, DurableError):
         return None
