@@ -165,6 +165,12 @@ class Execution:
         """The workflow's graph with a state on every node that was reached."""
         return reading.execution_graph(self._engine, self.id)
 
+    def report(self) -> str:
+        """One self-contained HTML page: graph, times, steps, answers, values and logs; it opens offline."""
+        from durable_core.engine.reporting import report_of  # only who asks for one pays for the import
+
+        return report_of(self._engine, self.id)
+
     def to_dict(self) -> dict[str, Any]:
         """The whole execution as JSON: what `durable-studio status --json` prints."""
         return reading.describe(self._engine, self.id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,6 +28,18 @@ from durable_core.store.database import Database
 from durable_core.store.transaction import Transaction
 
 now_us = SYSTEM_CLOCK.now_us
+
+
+def _captured(claim: Claim, node: WorkNode, iterations: tuple[int, ...], handler: Callable[[], Any]) -> Any:
+    """Run the handler; what it writes is the step's (L-1)."""
+    if claim.capture is None:
+        return handler()
+    scope = claim.capture.scope(claim, node, claim.token._replace(iterations=iterations))
+    try:
+        with scope:
+            return handler()
+    finally:
+        claim.lines += scope.drain()
 
 
 @dataclass(slots=True)
@@ -61,7 +74,7 @@ def plan_compensation(claim: Claim, database: Database) -> Compensation:
         context = compensation_context(
             claim, node, iterations, load_tree(snapshot) if snapshot else {}, load_tree(output) if output else None
         )
-        result = invoke_compensation(claim, node, context, spec.timeout)
+        result = _captured(claim, node, iterations, lambda: invoke_compensation(claim, node, context, spec.timeout))
         check_limit(byte_size(dump_tree(result)), LIMITS.output_bytes, f"The output of the compensation of {path!r}")
     except BaseException as raised:  # a handler may call sys.exit
         error = raised

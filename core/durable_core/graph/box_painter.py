@@ -307,6 +307,8 @@ class BoxPainter:
         line, badge = _briefly(look.line), look.badge or ""
         if line == node.type:
             line = ""
+        if " · " in line and cell_width(f"{line} {badge}".strip()) > room:
+            line = line.partition(" · ")[0]  # the glyph says what the rest says: undone, by whom, how often
         both = f"{line} {badge}".strip()
         return cell_clip(both if not badge or cell_width(both) <= room else badge, room)
 

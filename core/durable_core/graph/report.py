@@ -70,7 +70,10 @@ class ReportData:
     graph: GraphData
     made_at: datetime
     steps: Sequence[StepRow] = ()
+    step_count: int | None = None
+    """How many there are, where `steps` does not hold them all; so, too, of logs."""
     logs: Sequence[LogRow] = ()
+    log_count: int | None = None
     answers: Sequence[AnswerRow] = ()
     input: str = ""
     """As JSON text, like the next two."""
@@ -88,10 +91,10 @@ def execution_report(data: ReportData) -> str:
         _note(data.error),
         f"<figure>{to_svg(graph)}</figure>",
         _section("Times", gantt([_bar(step) for step in data.steps[:STEP_ROWS]], data.made_at)),
-        _section("Steps", _steps(data.steps)),
+        _section("Steps", _steps(data)),
         _section("Answers", _answers(data.answers)),
         _section("Values", _values(data)),
-        _section("Logs", _logs(data.logs)),
+        _section("Logs", _logs(data)),
     ]
     return page(name, "".join(parts))
 
@@ -160,7 +163,8 @@ def _bar(step: StepRow) -> Bar:
     return Bar(label, step.status, step.started_at, step.completed_at)
 
 
-def _steps(steps: Sequence[StepRow]) -> str:
+def _steps(data: ReportData) -> str:
+    steps = data.steps[:STEP_ROWS]
     rows = (
         (
             xml(step.name),
@@ -175,10 +179,10 @@ def _steps(steps: Sequence[StepRow]) -> str:
             if step.error or step.output
             else "",
         )
-        for step in steps[:STEP_ROWS]
+        for step in steps
     )
     heads = ("Step", "Path", "Iteration", "Attempt", "Status", "Started", "Took", "Output or error")
-    return _table(heads, rows) + _more(min(len(steps), STEP_ROWS), len(steps), "attempts")
+    return _table(heads, rows) + _more(len(steps), data.step_count or len(data.steps), "attempts")
 
 
 def _answers(answers: Sequence[AnswerRow]) -> str:
@@ -196,12 +200,15 @@ def _values(data: ReportData) -> str:
     )
 
 
-def _logs(logs: Sequence[LogRow]) -> str:
+def _logs(data: ReportData) -> str:
+    logs = data.logs[:LOG_ROWS]
     rows = (
         (_time(line.timestamp), xml(line.level), xml(line.step), f"<code>{xml(line.message, CELL)}</code>")
-        for line in logs[:LOG_ROWS]
+        for line in logs
     )
-    return _table(("Time", "Level", "Step", "Message"), rows) + _more(min(len(logs), LOG_ROWS), len(logs), "lines")
+    return _table(("Time", "Level", "Step", "Message"), rows) + _more(
+        len(logs), data.log_count or len(data.logs), "lines"
+    )
 
 
 _CSS: Final = (

@@ -12,7 +12,7 @@ from durable_core.codec import to_plain
 from durable_core.durations import parse_duration
 from durable_core.engine import reading
 from durable_core.engine.engine import Engine
-from durable_core.errors import DefinitionError, DurableError, InputValidationError
+from durable_core.errors import DefinitionError, DurableError, ExecutionNotFoundError, InputValidationError
 from durable_core.query.document import plain
 from durable_core.query.entry import Entry
 from durable_studio.command.output import (
@@ -208,6 +208,15 @@ def list_workflows(targets: list[str] | None, as_json: bool) -> int:
 
 def draw(engine_of: Any, what: str, format: str | None, output: Path | None) -> int:
     """The graph of a workflow or of an execution, printed or saved."""
+    wants_page = format == "html" or (format is None and output is not None and output.suffix.lower() == ".html")
+    page = _report_of(engine_of, what) if wants_page and not is_target(what) else None
+    if page is not None:
+        if output is None:
+            sys.stdout.write(page)
+        else:
+            output.write_text(page, encoding="utf-8")
+            emit(f"wrote {safe(output)}")
+        return 0
     graph = _graph_of(engine_of, what)
     if output is not None and format is None:
         emit(f"wrote {safe(graph.save(output))}")
@@ -226,6 +235,15 @@ def draw(engine_of: Any, what: str, format: str | None, output: Path | None) -> 
     else:
         sys.stdout.write(drawn if drawn.endswith("\n") else f"{drawn}\n")
     return 0
+
+
+def _report_of(engine_of: Any, what: str) -> str | None:
+    """The page about an execution; None when there is none of that id: then it may be a workflow's name."""
+    with engine_of() as engine:
+        try:
+            return str(engine.get_execution(reading.full_id(engine, what)).report())
+        except ExecutionNotFoundError:
+            return None
 
 
 def _graph_of(engine_of: Any, what: str) -> Any:
