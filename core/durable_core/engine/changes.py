@@ -15,7 +15,7 @@ from typing import Final
 
 from durable_core.errors import StoreError
 from durable_core.store.protocol import Database
-from durable_core.store.watch import ChangeWatch, notify
+from durable_core.store.watch import ChangeWatch, announce
 
 GATHER_SECONDS: Final = 0.03
 """Ids are gathered that long after a first one was sent."""
@@ -99,10 +99,7 @@ class Changes:
             return
         payload = PREFIX + " ".join(sorted(changed))
         try:
-            with self._database.write() as tx:
-                # a hint may be lost with the server: nothing waits for the disk
-                tx.execute("SET LOCAL synchronous_commit TO OFF")
-                notify(tx, payload if len(payload) <= _LONGEST else "")
+            announce(self._database, payload if len(payload) <= _LONGEST else "")
         except StoreError as error:
             log.info("other processes hear later of %d executions: %s", len(changed), error)
 

@@ -6,7 +6,8 @@ by one call for each statement on SQLite.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import json
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from durable_core.codec import dump_tree
@@ -15,8 +16,8 @@ from durable_core.executor.plan import Plan, json_or_none
 from durable_core.failpoints import failpoint
 from durable_core.ids import iteration_key
 from durable_core.store import statements as sql
-from durable_core.store.commit import Unit
-from durable_core.store.group import RECORD, record_params
+from durable_core.store.commit import GroupWriter, Unit
+from durable_core.store.group import MOVE, RECORD, record_params
 from durable_core.store.transaction import Transaction
 
 TOGETHER = 3
@@ -61,7 +62,7 @@ class FastUnit(PlanUnit):
 
     def write(self, tx: Transaction) -> bool:
         if tx.dialect == "postgres":
-            record_group(tx, (self,))
+            record_group(tx, (self,), False)
             return bool(self.result)
         plan = self.plan
         claim = plan.claim
@@ -98,7 +99,7 @@ class FastUnit(PlanUnit):
         token_id = self.plan.claim.token_id
         return [{**row, "seq": last - offset, "token_id": token_id} for offset, row in enumerate(self.plan.rows)]
 
-    def group_writer(self) -> Callable[[Transaction, Sequence[Any]], None]:
+    def group_writer(self) -> GroupWriter:
         return record_group
 
     def recorded_as(self, revision: int) -> None:
@@ -177,10 +178,10 @@ class FinishUnit(FastUnit):
         return record
 
 
-def record_group(tx: Transaction, units: Sequence[FastUnit]) -> None:
+def record_group(tx: Transaction, units: Sequence[FastUnit], alone: bool) -> None:
     """Record many fast units together; one execution appears in each round once."""
     left = list(units)
-    alone = len({unit.plan.claim.execution_id for unit in left}) == len(left)
+    alone = alone and len({unit.plan.claim.execution_id for unit in left}) == len(left)
     while left:
         chosen: dict[str, FastUnit] = {}
         later: list[FastUnit] = []
@@ -201,6 +202,9 @@ def _by_one_statement(tx: Transaction, units: Sequence[FastUnit], *, alone: bool
 
     Only where it is `alone` may it be a transaction of its own: a later round that fails must take this one along.
     """
+    if len(units) == 1 and isinstance(units[0], MoveUnit):
+        _move_one(tx, units[0], alone=alone)
+        return
     by_token = {unit.plan.claim.token_id: unit for unit in units}
     params = record_params([unit.as_record() for unit in units], [row for unit in units for row in unit.step_records()])
     for unit in units:
@@ -208,6 +212,15 @@ def _by_one_statement(tx: Transaction, units: Sequence[FastUnit], *, alone: bool
     for token_id, revision in tx.fetch_alone(RECORD, params) if alone else tx.fetch(RECORD, params):
         by_token[token_id].recorded_as(revision)
     failpoint("inside_record", next(iter(by_token)))
+
+
+def _move_one(tx: Transaction, unit: MoveUnit, *, alone: bool) -> None:
+    params = {"changes": None, **unit.as_record(), "steps": json.dumps(unit.step_records())}
+    moved = tx.fetch_alone(MOVE, params) if alone else tx.fetch(MOVE, params)
+    unit.result = False
+    if moved:
+        unit.recorded_as(moved[0][0])
+    failpoint("inside_record", unit.plan.claim.token_id)
 
 
 class _NotAllError(Exception):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from durable_core.executor.definitions import Definitions
@@ -10,7 +10,7 @@ from durable_core.executor.settlement import Holder
 from durable_core.executor.start import Beginning, Begun, Opening, begin, first_changes, opening_of
 from durable_core.failpoints import failpoint
 from durable_core.ids import iteration_key
-from durable_core.store.commit import Unit
+from durable_core.store.commit import GroupWriter, Unit
 from durable_core.store.group import START, start_params
 from durable_core.store.transaction import Transaction
 
@@ -33,7 +33,7 @@ class StartUnit(Unit):
         failpoint("inside_start", self.beginning.execution_id)
         return begun
 
-    def group_writer(self) -> Callable[[Transaction, Sequence[Any]], None]:
+    def group_writer(self) -> GroupWriter:
         return start_group
 
     def is_plain(self) -> bool:
@@ -92,13 +92,15 @@ class StartUnit(Unit):
         )
 
 
-def start_group(tx: Transaction, units: Sequence[StartUnit]) -> None:
+def start_group(tx: Transaction, units: Sequence[StartUnit], alone: bool) -> None:
     """Start many executions together; one that is there already is looked at by itself (E-2)."""
     plain = [unit for unit in units if unit.is_plain()] if tx.dialect == "postgres" else []
     started: set[str] = set()
     if plain:
         params = start_params([unit.as_row() for unit in plain], tx.given_now())
-        started = {id_ for (id_,) in tx.fetch_alone(START, params)}
+        # a transaction of its own only where nothing can follow it that fails
+        fetch = tx.fetch_alone if alone and len(plain) == len(units) and all(map(_is_new, units)) else tx.fetch
+        started = {id_ for (id_,) in fetch(START, params)}
         for unit in plain:
             if unit.beginning.execution_id in started:
                 failpoint("inside_start", unit.beginning.execution_id)
@@ -106,3 +108,8 @@ def start_group(tx: Transaction, units: Sequence[StartUnit]) -> None:
     for unit in units:
         if unit.beginning.execution_id not in started:
             unit.result = unit.write(tx)
+
+
+def _is_new(unit: StartUnit) -> bool:
+    """Whether there cannot be such an execution yet."""
+    return unit.beginning.idempotency_key is None and not unit.beginning.given_id

@@ -11,13 +11,17 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeAlias
 
 from durable_core.errors import StoreError
 from durable_core.store.database import Database
 from durable_core.store.transaction import ContentionError, Transaction
 
 log = logging.getLogger("durable_studio.store")
+
+GroupWriter: TypeAlias = Callable[[Transaction, Sequence[Any], bool], None]
+"""Writes units of one kind; only where it is told that it is alone may a statement be a transaction of its own, since
+what one writer has written must not stand when another of the same commit fails."""
 
 GROUP_LIMIT = 256
 """Units in one commit: bounds how long the others wait for it."""
@@ -42,7 +46,7 @@ class Unit:
         """Do the work. What it returns is the unit's result; what it raises is the unit's error."""
         raise NotImplementedError
 
-    def group_writer(self) -> Callable[[Transaction, Sequence[Any]], None] | None:
+    def group_writer(self) -> GroupWriter | None:
         """What writes many units like this one together; None when each is written by itself."""
         return None
 
@@ -170,7 +174,7 @@ class Committer:
         return group
 
     def _write_all(self, tx: Transaction, group: Sequence[Unit]) -> None:
-        alike: dict[Callable[[Transaction, Sequence[Any]], None], list[Unit]] = {}
+        alike: dict[GroupWriter, list[Unit]] = {}
         for unit in group:
             writer = unit.group_writer()
             if writer is None:
@@ -179,7 +183,7 @@ class Committer:
                 alike.setdefault(writer, []).append(unit)
         # last, so that what a group leaves behind (a finished token) is still there for the units beside it
         for writer, units in alike.items():
-            writer(tx, units)
+            writer(tx, units, len(alike) == 1)
 
     def _write(self, tx: Transaction, unit: Unit) -> None:
         if unit.safe:  # an error ends the transaction; `_one_by_one` then finds out whose it was

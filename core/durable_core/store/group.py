@@ -25,10 +25,10 @@ WITH r AS (
         output text, context text)
 ), x AS MATERIALIZED (
     SELECT x.id FROM executions x JOIN r ON x.id = r.execution
-    WHERE r.finish AND x.control = 0 AND x.status IN ('pending', 'running', 'waiting') FOR UPDATE OF x
+    WHERE r.finish AND x.control = 0 AND x.status || '' IN ('pending', 'running', 'waiting') FOR UPDATE OF x
 ), f AS MATERIALIZED (
     SELECT k.id FROM tokens k JOIN r ON k.id = r.id JOIN x ON x.id = r.execution
-    WHERE k.fence = r.fence AND k.status = 'running' AND k.stop = 0 AND k.path = r.from_path
+    WHERE k.fence = r.fence AND k.status || '' = 'running' AND k.stop = 0 AND k.path = r.from_path
         AND k.iteration = r.from_iteration FOR UPDATE OF k
 ), e AS (
     UPDATE executions x SET revision = x.revision + r.n,
@@ -37,9 +37,9 @@ WITH r AS (
         context = CASE WHEN r.finish THEN r.context ELSE x.context END,
         completed_at = CASE WHEN r.finish
             THEN CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint) ELSE x.completed_at END
-    FROM r WHERE x.id = r.execution AND x.control = 0 AND x.status IN ('pending', 'running', 'waiting')
+    FROM r WHERE x.id = r.execution AND x.control = 0 AND x.status || '' IN ('pending', 'running', 'waiting')
         AND (NOT r.finish OR r.id IN (SELECT id FROM f))
-        AND EXISTS (SELECT 1 FROM tokens k WHERE k.id = r.id AND k.fence = r.fence AND k.status = 'running'
+        AND EXISTS (SELECT 1 FROM tokens k WHERE k.id = r.id AND k.fence = r.fence AND k.status || '' = 'running'
             AND k.stop = 0 AND k.path = r.from_path AND k.iteration = r.from_iteration)
     RETURNING r.id AS token_id, x.revision
 ), t AS (
@@ -63,7 +63,32 @@ WITH r AS (
 )
 SELECT e.token_id, e.revision FROM e JOIN done ON done.id = e.token_id"""
 """What `e` sees of a token may be older than the lock it waited for. A token that moves looks again as it does so, and
-the others of its record follow it; an end could not be taken back, so its execution and token are locked first."""
+the others of its record follow it; an end could not be taken back, so its execution and token are locked first.
+
+`status || ''` keeps the planner from the indexes on the status: it does not know how few records there are, and would
+rather look through all that runs or waits than for some keys.
+"""
+
+MOVE: Final = f"""
+WITH e AS (
+    UPDATE executions SET revision = revision + CAST(:n AS bigint)
+    WHERE id = :execution AND control = 0 AND status IN ('pending', 'running', 'waiting')
+        AND EXISTS (SELECT 1 FROM tokens k WHERE k.id = :id AND k.fence = CAST(:fence AS bigint)
+            AND k.status = 'running' AND k.stop = 0 AND k.path = :from_path AND k.iteration = :from_iteration)
+    RETURNING revision
+), t AS (
+    UPDATE tokens k SET path = :path, iteration = :iteration, mode = 'run', attempt = 1, pass_number = 1,
+        begun_at = CAST(:begun_at AS bigint), changes = COALESCE(CAST(:changes AS text), k.changes),
+        changes_seq = CASE WHEN CAST(:changes AS text) IS NULL THEN k.changes_seq ELSE e.revision END
+    FROM e WHERE k.id = :id AND k.fence = CAST(:fence AS bigint) AND k.status = 'running'
+    RETURNING k.id
+), s AS (
+    INSERT INTO steps ({", ".join(STEP_COLUMNS)})
+    SELECT {_STEP_VALUES}
+    FROM e, t, json_to_recordset(CAST(:steps AS json)) AS v({_STEP_FIELDS})
+)
+SELECT e.revision FROM e, t"""
+"""`RECORD` for one token that moves on: what stands in plain parameters is found by its key at once."""
 
 
 def record_params(records: Sequence[Mapping[str, Any]], steps: Sequence[Mapping[str, Any]]) -> dict[str, str]:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from durable_core.store.postgres import PostgresDatabase
     from durable_core.store.sqlite import SqliteDatabase
 
-__all__ = ["CHANNEL", "ChangeWatch", "notify", "watch"]
+__all__ = ["CHANNEL", "ChangeWatch", "announce", "notify", "watch"]
 
 CHANNEL: Final = "durable"
 _LONGEST_PAYLOAD: Final = 7_900  # PostgreSQL refuses 8,000 bytes and more
@@ -39,6 +39,14 @@ def notify(tx: Transaction, payload: str) -> None:
         if len(payload.encode()) > _LONGEST_PAYLOAD:
             payload = ""  # a hint too long to send still says: look again
         tx.fetch("SELECT pg_notify(:channel, :payload)", {"channel": CHANNEL, "payload": payload})
+
+
+def announce(database: Database, payload: str) -> None:
+    """Tell watching processes at once, in a commit of its own that does not wait for the disk: a hint may be lost."""
+    database.autocommit_fetch(
+        "SELECT set_config('synchronous_commit', 'off', true), pg_notify(:channel, :payload)",
+        {"channel": CHANNEL, "payload": payload},
+    )
 
 
 def watch(database: Database, callback: Callable[[str | None], None], stop: threading.Event) -> ChangeWatch:
