@@ -1,4 +1,4 @@
-"""`python -m bench [figures] [--quick] [--rounds 3] [--json FILE] [--markdown FILE]`: one table of all figures."""
+"""`python -m bench [figures] [--quick] [--rounds 3] [--update PAGE]`: one table of all figures."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+from bench.document import update
 from bench.figures import FIGURES
 from bench.rounds import measure_all
 from bench.table import as_json, as_markdown, as_text
@@ -21,6 +22,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="smaller samples: whether all of it runs, not how fast")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every number of every round there")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the table there, as Markdown")
+    parser.add_argument("--update", type=Path, metavar="PAGE", help="put the table between the markers of that page")
     parser.add_argument("--folder", type=Path, help="where to work; must be on a disk (default: build)")
     given = parser.parse_args()
     unknown = sorted(set(given.figures) - set(names))
@@ -32,12 +34,15 @@ def main() -> None:
     chosen = [figure for figure in FIGURES if not given.figures or figure.name in given.figures]
     began = time.monotonic()
     results = measure_all(chosen, rounds, given.folder, _say, quick=given.quick)
-    print(f"took {time.monotonic() - began:.0f} s", file=sys.stderr)
+    took = time.monotonic() - began
+    _say(f"took {took:.0f} s")
     print(as_text(chosen, results))
     if given.json is not None:
         given.json.write_text(json.dumps(as_json(results), indent=1) + "\n", encoding="utf-8")
     if given.markdown is not None:
         given.markdown.write_text(as_markdown(chosen, results) + "\n", encoding="utf-8")
+    if given.update is not None:
+        update(given.update, as_markdown(chosen, results), rounds, took)
 
 
 def _say(text: str) -> None:

@@ -49,8 +49,7 @@ def lines(place: Place) -> dict[str, float]:
 
     @step
     def talks() -> None:
-        for number in range(count):
-            print("line", number, "of a step that talks a lot, and always about the same thing")
+        time_prints(count)
 
     @workflow
     def talking() -> Any:

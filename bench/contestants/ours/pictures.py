@@ -17,10 +17,10 @@ def picture(place: Place) -> dict[str, float]:
     from durable_core.graph.boxes import to_text
     from durable_core.graph.build import build_graph
 
-    def text_of(definition: Any, tries: int) -> float:
+    def text_of(definition: Any, tries: int, width: int | None = None) -> float:
         # a graph of its own each time: nothing is left from the time before
         graphs = [build_graph(definition) for _ in range(tries)]
-        return _best_ms([lambda graph=graph: to_text(graph) for graph in graphs])  # type: ignore[misc]
+        return _best_ms([lambda graph=graph: to_text(graph, width) for graph in graphs])  # type: ignore[misc]
 
     few, many = generated.mixed(small), generated.mixed(large)
     text_of(few, 3)
@@ -29,7 +29,7 @@ def picture(place: Place) -> dict[str, float]:
         "small_ms": small_ms,
         "large_ms": large_ms,
         "ratio": large_ms / small_ms,
-        "nested_ms": text_of(generated.deep(nested), 2),
+        "nested_ms": text_of(generated.deep(nested), 2, width=100),
     }
 
 
