@@ -24,6 +24,9 @@ pytestmark = [pytest.mark.crash]
 SHORT_LEASE = 1.5
 """Of the processes that are to die at a heartbeat, which comes three times a lease."""
 
+LINGERING = {"seconds": 5.0, "again": 0.1}
+"""Input of what is still at work when its process stops, or comes to its heartbeat."""
+
 
 @pytest.fixture(scope="module")
 def reference(nursery: Nursery, tmp_path_factory: pytest.TempPathFactory) -> Reference:
@@ -58,7 +61,7 @@ def run_chain(nursery: Nursery, url: str, folder: Path, chain: Chain) -> Run:
             beside = beside or run.process(executions={}, name="beside")
             options["queues"] = {"default": 20}  # the branches of the other queue run in the other process
         run.stops += "stop_when" in options
-        died = run.dies(run.process(inputs={f"{number}-lingering": {"seconds": 1.2}}, **options))
+        died = run.dies(run.process(inputs={f"{number}-lingering": LINGERING}, **options))
         assert died or beside is not None, f"no shape passes {link.point} {link.passing} times:\n{run.log()}"
     assert run.process().wait(PATIENCE) == 0, run.log()
     if beside is not None:

@@ -75,6 +75,24 @@ def test_a_token_whose_claim_takes_long_to_load_is_run_once(
     assert set(begun.values()) == {1}, begun
 
 
+def test_a_token_that_is_being_given_back_is_not_begun(
+    store_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its loading and its return met: the body ran for nothing, and again under the next fence."""
+    monkeypatch.setenv(ledger.VARIABLE, str(tmp_path / "ledger"))
+    with Engine(store_url, worker=False, lease=1.5) as engine:
+        engine.start_worker()
+        failpoints.arm("after_mark=sleep:2.6;inside_hand_back=sleep:1.0")
+        try:
+            soon = datetime.now(UTC) + timedelta(seconds=0.2)
+            run = engine.start(SHAPES["sequence"].workflow, at=soon).wait(20)
+        finally:
+            failpoints.arm("")
+        assert run.status == "completed"
+    begun = Counter(line.key for line in ledger.read(tmp_path / "ledger") if line.kind == "begin")
+    assert set(begun.values()) == {1}, begun
+
+
 def test_a_token_that_a_buried_worker_gets_by_its_last_commit_is_taken_over(
     store_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -104,6 +104,7 @@ class Worker:
         self.held: dict[str, Claim] = {}
         self.abandoned: dict[int, Claim] = {}
         self._orphans: dict[tuple[str, int], float] = {}
+        self._given_back: set[tuple[str, int]] = set()
         self._taken: dict[str, int] = dict.fromkeys(options.queues, 0)
         self._lock = threading.Lock()
         self._wake = threading.Event()
@@ -280,11 +281,18 @@ class Worker:
                 before = self.held.get(claim.token_id)
                 if before is not None and before.fence == claim.fence:
                     continue  # given back for want of a worker, and claimed again by this one: once is enough
-                self.held[claim.token_id] = claim
-                self._taken[claim.queue] = self._taken.get(claim.queue, 0) + 1
-                fresh.append(claim)
+                if self._hold(claim):
+                    fresh.append(claim)
         for claim in fresh:
             self.runner.dispatch(claim)
+
+    def _hold(self, claim: Claim) -> bool:
+        """Count a claim as one that is worked on; False when its token is on its way back (with the lock held)."""
+        if (claim.token_id, claim.fence) in self._given_back:
+            return False
+        self.held[claim.token_id] = claim
+        self._taken[claim.queue] = self._taken.get(claim.queue, 0) + 1
+        return True
 
     def _settle(self, refused: Iterable[Refused]) -> None:
         for each in refused:
@@ -325,9 +333,9 @@ class Worker:
             capture=self.capture,
         )
         with self._lock:
-            self.held[claim.token_id] = claim
-            self._taken[claim.queue] = self._taken.get(claim.queue, 0) + 1
-        self.runner.dispatch(claim)
+            held = self._hold(claim)
+        if held:
+            self.runner.dispatch(claim)
 
     def room(self, queue: str) -> int:
         """How many more tokens of a queue it would take."""
@@ -360,7 +368,8 @@ class Worker:
         with self._lock:
             if self.held.get(claim.token_id) is claim:
                 del self.held[claim.token_id]
-            self.held[following.token_id] = following
+            if (following.token_id, following.fence) not in self._given_back:
+                self.held[following.token_id] = following
             if claim.abandoned:
                 self._taken[following.queue] = self._taken.get(following.queue, 0) + 1
             elif following.queue != claim.queue:
@@ -499,6 +508,10 @@ class Worker:
             if now - since < self.options.lease:
                 young[token_id, fence] = since
                 continue
+            with self._lock:
+                if token_id in self.held:
+                    continue
+                self._given_back.add((token_id, fence))  # from here on, whoever loads it lets it be
             log.warning("worker %s gives %s back: nobody works on it", self.id, token_id)
             self.committer.run(self._return(token_id, fence))
             self._wake.set()

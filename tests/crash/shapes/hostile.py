@@ -9,7 +9,7 @@ from typing import Any
 
 from durable_core.context import Context
 from durable_core.dsl import step, workflow
-from tests.crash.ledger import noted
+from tests.crash.ledger import has_begun, noted
 from tests.crash.shapes.plain import even, first, third
 from tests.crash.shapes.shape import Shape
 from tests.crash.shapes.undone import book, explode
@@ -46,8 +46,9 @@ def bad_undo() -> Any:
 
 @step
 def linger(ctx: Context, seconds: float) -> None:
+    lasts = ctx.get("again", seconds) if has_begun(ctx.idempotency_key) else seconds
     with noted(ctx):
-        time.sleep(seconds)
+        time.sleep(lasts)
         ctx.increment("lingered")
 
 
