@@ -223,6 +223,22 @@ def test_a_sleep_that_ended_while_nobody_ran_is_over_at_the_next_start(store_url
         assert later.assert_workflow_completed(run.id).context["never"] == "late"
 
 
+def test_an_execution_ends_at_the_virtual_time(kit: Kit) -> None:
+    """On each store, by whichever way its last step is recorded."""
+
+    @step
+    def last() -> None: ...
+
+    @workflow
+    def flow() -> Any:
+        return [sleep_for(days=3), last]
+
+    run = kit.start_workflow(flow)
+    kit.advance(days=4)
+    kit.assert_workflow_completed(run)
+    assert run.completed_at == datetime(2026, 1, 4, tzinfo=UTC)
+
+
 def test_sleep_until_takes_a_time_of_any_zone_and_one_that_is_over(kit: Kit) -> None:
     from zoneinfo import ZoneInfo
 

@@ -206,7 +206,8 @@ def _by_one_statement(tx: Transaction, units: Sequence[FastUnit], *, alone: bool
         _move_one(tx, units[0], alone=alone)
         return
     by_token = {unit.plan.claim.token_id: unit for unit in units}
-    params = record_params([unit.as_record() for unit in units], [row for unit in units for row in unit.step_records()])
+    steps = [row for unit in units for row in unit.step_records()]
+    params = record_params([unit.as_record() for unit in units], steps, tx.given_now())
     for unit in units:
         unit.result = False
     for token_id, revision in tx.fetch_alone(RECORD, params) if alone else tx.fetch(RECORD, params):

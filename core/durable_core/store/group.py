@@ -36,7 +36,8 @@ WITH r AS (
         output = CASE WHEN r.finish THEN r.output ELSE x.output END,
         context = CASE WHEN r.finish THEN r.context ELSE x.context END,
         completed_at = CASE WHEN r.finish
-            THEN CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint) ELSE x.completed_at END
+            THEN COALESCE(CAST(:now AS bigint), CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint))
+            ELSE x.completed_at END
     FROM r WHERE x.id = r.execution AND x.control = 0 AND x.status || '' IN ('pending', 'running', 'waiting')
         AND (NOT r.finish OR r.id IN (SELECT id FROM f))
         AND EXISTS (SELECT 1 FROM tokens k WHERE k.id = r.id AND k.fence = r.fence AND k.status || '' = 'running'
@@ -91,9 +92,11 @@ SELECT e.revision FROM e, t"""
 """`RECORD` for one token that moves on: what stands in plain parameters is found by its key at once."""
 
 
-def record_params(records: Sequence[Mapping[str, Any]], steps: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+def record_params(
+    records: Sequence[Mapping[str, Any]], steps: Sequence[Mapping[str, Any]], now: int | None
+) -> dict[str, Any]:
     """The parameters of `RECORD`; in `steps`, `seq` says how far before the record's revision the row stands."""
-    return {"records": json.dumps(records), "steps": json.dumps(steps)}
+    return {"records": json.dumps(records), "steps": json.dumps(steps), "now": now}
 
 
 START: Final = """
