@@ -15,6 +15,7 @@ from durable_core.engine.cleanup import BATCH
 from durable_core.engine.engine import Engine
 from durable_core.engine.execution import Execution
 from durable_core.errors import InvalidStateError
+from durable_core.testing.kit import Kit
 
 TABLES = ("executions", "tokens", "steps", "waits", "logs", "journal")
 
@@ -76,6 +77,31 @@ def test_cleanup_removes_every_row_of_what_has_ended(engine: Engine, flow: Workf
 
 
 @pytest.mark.slow
+def test_cleanup_removes_events_to_all_and_ticks_that_are_of_no_use_any_more(store_url: str) -> None:
+    """What is kept for later waits stays, and so does the tick of an execution that still runs."""
+
+    @workflow
+    def waits() -> Any:
+        return [wait_for_event("go")]
+
+    with Kit(store_url) as kit:
+        engine = kit.engine
+        engine.schedules.create("daily", waits, cron="0 9 * * *", overlap="allow")
+        engine.send_event("news", 1, id="first")
+        engine.send_event("offer", 2, keep_for=timedelta(days=30))
+        engine.send_event("offer", 3, keep_for=timedelta(days=2))
+        kit.advance(days=3)
+        older, *_ = kit.executions(waits)
+        kit.send_test_event(older, "go")
+        kit.advance(days=3)
+        assert engine.cleanup(older_than=timedelta(days=1)) == 1
+        with engine.database.read() as tx:
+            assert [row[0] for row in tx.fetch("SELECT name FROM events")] == ["offer"]
+            assert tx.fetch_one("SELECT COUNT(*) FROM event_deliveries") == (0,)
+        ticks = engine.schedules.ticks("daily")
+        assert len(ticks) == 5 and older.id not in {tick.execution_id for tick in ticks}
+
+
 def test_cleanup_goes_in_batches(engine: Engine, flow: Workflow) -> None:
     """More than one transaction's worth is removed in one call."""
     runs = [engine.start(flow) for _ in range(BATCH + 5)]

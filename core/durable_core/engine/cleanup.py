@@ -24,6 +24,17 @@ status IN ({statuses}) AND completed_at < :before
 AND NOT EXISTS (SELECT 1 FROM executions p WHERE p.id = executions.parent_id AND p.completed_at IS NULL)
 AND NOT EXISTS (SELECT 1 FROM executions c WHERE c.parent_id = executions.id AND c.completed_at IS NULL)"""
 
+# An id is remembered, and an event kept, at least as long as asked for; the tick of what still runs tells its schedule.
+_RECORDS: Final = (
+    "DELETE FROM workers WHERE status <> 'running' AND heartbeat_at < :before",
+    "DELETE FROM events WHERE execution_id IS NULL AND created_at < :before "
+    "AND (keep_until IS NULL OR keep_until <= :now)",
+    "DELETE FROM event_deliveries WHERE created_at < :before "
+    "AND NOT EXISTS (SELECT 1 FROM events e WHERE e.seq = event_deliveries.event_seq)",
+    "DELETE FROM schedule_ticks WHERE tick_at < :before AND outcome <> 'buffered' AND NOT EXISTS "
+    "(SELECT 1 FROM executions e WHERE e.id = schedule_ticks.execution_id AND e.completed_at IS NULL)",
+)
+
 
 def cleanup(
     engine: Surface, older_than: float | timedelta, status: str | Sequence[str] | None = None, dry_run: bool = False
@@ -43,16 +54,15 @@ def cleanup(
         removed += batch
         if batch < BATCH:
             break
-    engine.committer.run(
-        lambda tx: tx.execute(
-            "DELETE FROM workers WHERE status <> 'running' AND heartbeat_at < :before", params_of(before)
-        )
-    )
+    if status is None:
+        engine.committer.run(lambda tx: _remove_records(tx, before))
     return removed
 
 
-def params_of(before: int) -> dict[str, Any]:
-    return {"before": before}
+def _remove_records(tx: Transaction, before: int) -> None:
+    """What belongs to no execution: workers that stopped, events to all, and ticks; all as old as that."""
+    for statement in _RECORDS:
+        tx.execute(statement, {"before": before} if ":now" not in statement else {"before": before, "now": tx.now()})
 
 
 def _remove(tx: Transaction, condition: str, params: dict[str, Any]) -> int:
