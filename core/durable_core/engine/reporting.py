@@ -46,6 +46,7 @@ def report_of(engine: Surface, execution_id: str) -> str:
             context=_text(to_plain(context_of(tx, record))),
             output=_text(plain(record.output)),
             error=_error(error_of(record)),
+            traceback=_traceback(error_of(record)),
         )
     return execution_report(data)
 
@@ -61,22 +62,27 @@ def _error(error: dict[str, Any] | None) -> str:
     if error is None:
         return ""
     said = f"{error.get('type')}: {error.get('message')}"
-    return DEFAULT_MASKER.mask(str(error.get("traceback") or said))
+    where = f" in step {error['step']}" if error.get("step") else ""
+    return DEFAULT_MASKER.mask(f"{said}{where}")
+
+
+def _traceback(error: dict[str, Any] | None) -> str:
+    return DEFAULT_MASKER.mask(str(error.get("traceback") or "")) if error else ""
 
 
 def _step(step: Entry) -> StepRow:
     error = step["error"]
     return StepRow(
         path=step["path"],
-        name=step["name"],
+        name=f"{step['name']} by {step['handler']}" if step["handler"] else step["name"],
         type=step["type"],
-        status=step["status"],
+        status="compensated" if step["type"] == "compensation" and step["status"] == "completed" else step["status"],
         iteration=tuple(step["iterations"]),
         attempt=step["attempt"],
         started_at=step["started_at"],
         completed_at=step["completed_at"],
         output=_text(plain(step["output"])),
-        error=_error(error) if error else "",
+        error=f"{_error(error)}\n{_traceback(error)}".rstrip() if error else "",
     )
 
 

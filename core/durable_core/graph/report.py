@@ -80,6 +80,7 @@ class ReportData:
     context: str = ""
     output: str = ""
     error: str = ""
+    traceback: str = ""
 
 
 def execution_report(data: ReportData) -> str:
@@ -88,7 +89,7 @@ def execution_report(data: ReportData) -> str:
     name = f"{graph.name} · {graph.metadata.get('execution_id', '')}"
     parts = [
         f"<p class=muted>Made {_time(data.made_at)}. {xml(status_line(graph))}.</p>",
-        _note(data.error),
+        _note(data.error, data.traceback),
         f"<figure>{to_svg(graph)}</figure>",
         _section("Times", gantt([_bar(step) for step in data.steps[:STEP_ROWS]], data.made_at)),
         _section("Steps", _steps(data)),
@@ -127,8 +128,9 @@ def _section(title: str, inside: str) -> str:
     return f"<section><h2>{title}</h2>{inside}</section>" if inside else ""
 
 
-def _note(error: str) -> str:
-    return f"<pre class=bad>{_block(error)}</pre>" if error else ""
+def _note(error: str, traceback: str) -> str:
+    more = f"<details><summary>Traceback</summary><pre>{_block(traceback)}</pre></details>" if traceback else ""
+    return f"<pre class=bad>{_block(error)}</pre>{more}" if error else ""
 
 
 def _block(text: str) -> str:
