@@ -112,6 +112,26 @@ def test_the_last_picture_is_whole(view: ExecutionView) -> None:
         assert name in drawn
 
 
+def test_a_small_graph_lies_down_on_a_low_terminal(view: ExecutionView) -> None:
+    """All of it is in sight where from top to bottom only a part would be; a high terminal shows it upright."""
+
+    @step
+    def load(ctx):
+        return None
+
+    @workflow
+    def small():
+        return [load, load.with_options(name="send")]
+
+    two = replace(view, definition=small.definition, definition_hash=small.definition.hash, waits=(), positions=())
+    low = texts(Frames().live(two, two.at, Size(80, 12)))
+    assert [row for row in low if "load" in row and "send" in row and "end" in row]
+    high = texts(Frames().live(two, two.at, Size(80, 40)))
+    assert not [row for row in high if "load" in row and "send" in row]
+    narrow = texts(Frames().live(two, two.at, Size(40, 12)))
+    assert not [row for row in narrow if "load" in row and "send" in row]
+
+
 FLOW = """
 from durable_studio import step, workflow
 

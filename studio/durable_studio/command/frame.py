@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from durable_core.graph import Graph
 from durable_core.graph.boxes import TextPicture
 from durable_core.graph.canvas import Segment, Viewport, cell_clip
 from durable_core.graph.measure import cell_width
@@ -17,6 +18,8 @@ Row = list[Segment]
 
 LOG_ROWS: Final = 8
 """Rows of the log under the picture, at most; a terminal of 24 rows gives it a quarter."""
+OTHER_ROWS: Final = 4
+"""Rows that a picture leaves to the head and to the end of the log, to be whole."""
 BESIDE_COLUMNS: Final = 44
 """Columns that must be left beside the picture for the log to stand there instead of under it."""
 _COUNTED: Final = ("running", "waiting", "pending", "failed", "cancelled", "uncertain", "compensated", "completed")
@@ -49,14 +52,14 @@ class Frames:
     def __init__(self, *, ascii: bool = False) -> None:
         self.ascii = ascii
         self._picture: TextPicture | None = None
-        self._laid_out: tuple[str, int] | None = None
+        self._laid_out: tuple[str, Size] | None = None
         self._top = 0
 
     def live(self, view: ExecutionView, now: datetime, size: Size) -> list[Row]:
         """What fits on the screen, the part of the picture that runs now among it; never more rows than there are."""
         room = max(4, size.rows - 1)
         head = self._head(view, now, size.columns)
-        picture = self._shown(view, now, size.columns)
+        picture = self._shown(view, now, size)
         beside = size.columns - picture.width - 2
         if beside >= BESIDE_COLUMNS:
             high = min(picture.height, max(1, room - len(head) - 1))
@@ -73,7 +76,7 @@ class Frames:
 
     def final(self, view: ExecutionView, size: Size) -> list[Row]:
         """The whole picture, to be left behind on the terminal."""
-        picture = self._shown(view, view.at, size.columns)
+        picture = self._shown(view, view.at, size)
         log = self._log(view, LOG_ROWS, size.columns)
         under = [self._title("log", size.columns), *log] if log else []
         return [*self._trimmed(picture.paint()), *under]
@@ -104,14 +107,22 @@ class Frames:
             rows.append(self._fitted([(f"  {how}", "dim")], columns))
         return rows
 
-    def _shown(self, view: ExecutionView, now: datetime, columns: int) -> TextPicture:
+    def _shown(self, view: ExecutionView, now: datetime, size: Size) -> TextPicture:
         graph = view.graph(now)
-        key = (view.definition_hash, columns)
+        key = (view.definition_hash, size)
         if self._picture is None or self._laid_out != key:
-            self._picture, self._laid_out = TextPicture(graph, width=columns, ascii=self.ascii), key
+            self._picture, self._laid_out = self._picture_of(graph, size), key
         else:
             self._picture.show(graph)
         return self._picture
+
+    def _picture_of(self, graph: Graph, size: Size) -> TextPicture:
+        """From top to bottom; a small graph for which there are too few rows goes from left to right."""
+        picture = TextPicture(graph, width=size.columns, ascii=self.ascii)
+        if picture.height <= size.rows - OTHER_ROWS:
+            return picture
+        wide = TextPicture(graph, width=size.columns, ascii=self.ascii, direction="auto")
+        return wide if wide.layout.turned else picture
 
     def _part(self, view: ExecutionView, picture: TextPicture, columns: int, high: int) -> list[Row]:
         """As much of the picture as there is room for; it moves only when what runs would be out of sight."""
