@@ -17,6 +17,7 @@ class LoopThread:
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._waiting: list[Callable[[], Coroutine[Any, Any, None]]] = []
 
     @property
     def running_here(self) -> bool:
@@ -28,8 +29,18 @@ class LoopThread:
         loop = self._ensure()
         if self.running_here:
             self._start(make)
-        else:
-            loop.call_soon_threadsafe(self._start, make)
+            return
+        with self._lock:
+            first = not self._waiting
+            self._waiting.append(make)
+        if first:  # waking the loop is a system call: those that come together share it
+            loop.call_soon_threadsafe(self._start_waiting)
+
+    def _start_waiting(self) -> None:
+        with self._lock:
+            waiting, self._waiting = self._waiting, []
+        for make in waiting:
+            self._start(make)
 
     def soon(self, function: Callable[[], None]) -> None:
         """Call a function once the callbacks that are ready now have run; only from the loop's own thread."""
