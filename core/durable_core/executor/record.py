@@ -7,6 +7,7 @@ SettleUnit    everything else, under the execution's lock
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from durable_core.codec import dump_tree
@@ -122,8 +123,8 @@ def final_output(plan: Plan) -> Any:
     return None
 
 
-def unit_for(plan: Plan, holder: Holder) -> Unit:
-    """The cheapest unit that can record the plan."""
+def unit_for(plan: Plan, holder_for: Callable[[Claim], Holder]) -> Unit:
+    """The cheapest unit that can record the plan; a holder is made where one may be needed."""
     claim = plan.claim
     if plan.retry_after is None and plan.rows and len(plan.commands) == 1 and not plan.ended_children:
         command = plan.commands[0]
@@ -132,7 +133,7 @@ def unit_for(plan: Plan, holder: Holder) -> Unit:
                 return MoveUnit(plan)
         elif type(command) is Finish and claim.parent_execution is None:
             return FinishUnit(plan, final_output(plan))
-    return SettleUnit(plan, holder)
+    return SettleUnit(plan, holder_for(claim))
 
 
 def queue_after(plan: Plan) -> str:

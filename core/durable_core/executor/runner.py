@@ -136,7 +136,7 @@ class Runner:
             return plan_outcome(claim, node, Broke(describe_exception(error), again=False), started_at)
 
     def _unit(self, plan: Plan) -> Unit:
-        return unit_for(plan, self.around.holder_for(plan.claim))
+        return unit_for(plan, self.around.holder_for)
 
     def _compensate(self, claim: Claim) -> Unit:
         plan = plan_compensation(claim, self.around.committer.database)

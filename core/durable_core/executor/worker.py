@@ -410,7 +410,7 @@ class Worker:
         with self._lock:
             self.abandoned[id(claim)] = claim
         plan = plan_outcome(claim, node, outcome, started_at)  # type: ignore[arg-type]
-        unit = unit_for(plan, self._holder_for(claim))
+        unit = unit_for(plan, self._holder_for)
         unit.then = self.runner.recorded
         self.committer.enqueue((unit,))
 
