@@ -109,7 +109,7 @@ def test_detach_only_starts(command: Command, flows: Path) -> None:
         pytest.param(["no such"], 3, "neither a file nor a module", id="no module name"),
         pytest.param(["json:dumps"], 3, "no workflow 'dumps'", id="module without workflows"),
         pytest.param(["FILE:helo"], 3, "Did you mean 'hello'?", id="misspelled"),
-        pytest.param(["FILE"], 3, "several workflows: hello, broken, asks, slow", id="several"),
+        pytest.param(["FILE"], 3, "several workflows: hello, broken, taken_back, asks, slow", id="several"),
         pytest.param(["bad.py"], 2, "bad.py:2", id="syntax error"),
         pytest.param(["raises.py"], 2, "ZeroDivisionError", id="error at import"),
         pytest.param([], 2, "TARGET", id="no target"),
