@@ -36,11 +36,12 @@ def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         text=True,
         stdin=subprocess.DEVNULL,
         check=False,
-        timeout=50,
+        timeout=150,
     )
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(160)
 @pytest.mark.parametrize("page", ["README.md", "docs/waits.md"])
 def test_a_page_is_a_program_that_runs(tmp_path: Path, page: str) -> None:
     (tmp_path / "page.py").write_text(code_of(page), encoding="utf-8")
@@ -49,6 +50,7 @@ def test_a_page_is_a_program_that_runs(tmp_path: Path, page: str) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(160)
 def test_the_page_on_testing_is_a_test_file_that_passes(tmp_path: Path) -> None:
     (tmp_path / "conftest.py").write_text(CONFTEST, encoding="utf-8")
     (tmp_path / "test_page.py").write_text(code_of("docs/testing.md"), encoding="utf-8")
