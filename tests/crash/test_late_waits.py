@@ -21,7 +21,7 @@ pytestmark = pytest.mark.crash
 def after_it() -> None: ...
 
 
-@workflow
+@workflow(name="late_sleeper")  # the shapes of the crash points have a sleeper of their own
 def sleeper() -> list[object]:
     return [sleep_for(3600), after_it]
 

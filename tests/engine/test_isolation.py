@@ -31,9 +31,9 @@ def flow(*nodes: Any) -> Any:
 def gone(pid: int) -> bool:
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
+        return Path(f"/proc/{pid}/stat").read_text().split(")")[-1].split()[0] == "Z"
+    except (ProcessLookupError, FileNotFoundError):  # it may go between the two looks
         return True
-    return Path(f"/proc/{pid}/stat").read_text().split(")")[-1].split()[0] == "Z"
 
 
 def test_the_result_and_the_changes_come_back(engine: Engine) -> None:
