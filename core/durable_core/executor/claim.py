@@ -76,6 +76,8 @@ class Claim:
     interrupt: Any = field(default=None, repr=False)
     """How to stop the body that runs now, if it can be stopped."""
     parent_execution: str | None = None
+    waits: list[dict[str, Any]] | None = None
+    """The waits recorded at the node, when they were read with the token; for the pass that goes on after one."""
 
     @property
     def node(self) -> Node:

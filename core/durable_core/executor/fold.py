@@ -62,6 +62,7 @@ def plan_outcome(claim: Claim, node: Node, outcome: Outcome, started_at: int) ->
             claim.rows_since += 1
             claim.bytes_since += len(change) if change else 0
             claim.attempt = claim.pass_number = 1
+            claim.waits = None
             take(plan, Completed(token.key, outcome.output, outcome.choice))
             fold_forward(plan)
         case Broke():

@@ -106,6 +106,7 @@ class Loader:
             parent_execution=loaded.parent_execution,
             capture=self._capture,
             revision=loaded.revision,
+            waits=loaded.waits,
         )
 
     def _fork_of(self, tx: Transaction, row: dict[str, Any], token: Token, definition: Definition) -> Fork | None:

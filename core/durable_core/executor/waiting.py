@@ -86,6 +86,9 @@ class WaitServices(BodyServices):
     def _rows(self) -> list[Row]:
         if self._recorded is None:
             claim = self.claim
+            if claim.waits is not None:
+                self._recorded = claim.waits
+                return self._recorded
             with self.database.read() as tx:
                 self._recorded = waits_at(tx, claim.execution_id, self.node.path, iteration_key(claim.token.iterations))
         return self._recorded

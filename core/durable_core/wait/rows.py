@@ -28,7 +28,7 @@ class Place:
 
 def waits_at(tx: Transaction, execution_id: str, path: str, iteration: str) -> list[Row]:
     """Every wait recorded for one step in one iteration, in the order of the body's calls."""
-    found = tx.fetch(sql.WAITS_OF, {"execution": execution_id, "path": path, "iteration": iteration})
+    found = tx.fetch_alone(sql.WAITS_OF, {"execution": execution_id, "path": path, "iteration": iteration})
     return [row_of(values) for values in found]
 
 
