@@ -184,6 +184,15 @@ def test_run_watch_draws_the_graph_and_leaves_it_behind(tmp_path: Path) -> None:
     assert written.rindex("\x1b[?25h") > written.rindex("\x1b[?25l")
 
 
+def test_graph_fits_the_terminal_and_has_its_colours(tmp_path: Path) -> None:
+    """A workflow as text: no line is wider than the terminal; NO_COLOR leaves the codes out; a pipe gets plain text."""
+    code, written = on_a_terminal(tmp_path, "graph", "flows.py:hello")
+    assert code == 0 and "\x1b[1mgreet" in written
+    assert max(cell_width(line) for line in plain(written).splitlines()) <= 80
+    code, written = on_a_terminal(tmp_path, "graph", "flows.py:hello", NO_COLOR="1")
+    assert code == 0 and "\x1b[" not in written and "○ greet" in written
+
+
 def test_no_color_and_ascii_are_obeyed(tmp_path: Path) -> None:
     """No colour code and no box character; the picture is the same."""
     code, written = on_a_terminal(tmp_path, "run", "flows.py:hello", "--watch", "--ascii", NO_COLOR="1")

@@ -47,8 +47,9 @@ class BoxPainter:
         self.marks = ASCII_MARKS if ascii else TYPE_MARKS
         self.box = _ASCII_BOX if ascii else _PLAIN
         self.down, self.up, self.forth, self.back = ("v", "^", ">", "<") if ascii else ("▼", "▲", "▸", "◂")
+        self._states = graph.has_state
         self._bare = Look("not_reached", "", None)
-        self._shapes: dict[tuple[str, int, bool, bool], tuple[str, str, str, str, str, str, int]] = {}
+        self._shapes: dict[tuple[str, int, bool, bool], tuple[str, str, str, str, str, str, int, str]] = {}
         turned = layout.turned
         self.begun, self.ahead = (LEFT, RIGHT) if turned else (UP, DOWN)
 
@@ -102,7 +103,7 @@ class BoxPainter:
         return shown
 
     def _style(self, edge: int) -> str:
-        if edge < 0:
+        if edge < 0 or not self._states:
             return "edge"
         return _edge_style(self.graph.edges[edge].taken)
 
@@ -260,18 +261,17 @@ class BoxPainter:
         shape = self._shapes.get(key)
         if shape is None:
             shape = self._shapes[key] = self._shape(*key)
-        head, before, behind, lower_left, across, lower_right, exit_at = shape
+        head, before, behind, lower_left, across, lower_right, exit_at, foot = shape
         canvas.put(x, y, head, tone, wide)
         name = cell_clip(node.label, wide - (8 if folded else 6))
         more = f"{self.forth} " if folded else ""
-        if canvas.plain:
-            blank = " " * (wide - 5 - len(more) - (len(name) if name.isascii() else cell_width(name)))
-            canvas.put(x, y + 1, f"{before} {self.glyphs[tone]} {name}{blank}{more}{behind}", tone, wide)
-        else:
-            canvas.put(x, y + 1, f"{before} {self.glyphs[tone]} ", tone, 4)
-            canvas.put(x + 4, y + 1, name, "name.off" if tone == "not_taken" else "name")
-            canvas.put(x + wide - 1 - len(more), y + 1, f"{more}{behind}", tone, 1 + len(more))
+        canvas.put(x, y + 1, f"{before} {self.glyphs[tone]} ", tone, 4)
+        canvas.put(x + 4, y + 1, name, "name.off" if tone == "not_taken" else "name")
+        canvas.put(x + wide - 1 - len(more), y + 1, f"{more}{behind}", tone, 1 + len(more))
         words = self._foot(node, look, wide - (7 if mark else 4))
+        if not words and not mark and not exit_at:
+            canvas.put(x, y + 2, foot, tone, wide)
+            return
         undo = f" {'<' if self.ascii else '↶'} " if mark else ""
         tail = f" {words} " if words else ""
         fill = across * (wide - 2 - len(undo) - (len(tail) if tail.isascii() else cell_width(tail)))
@@ -279,7 +279,7 @@ class BoxPainter:
             fill = f"{fill[: exit_at - 1]}┬{fill[exit_at:]}"
         canvas.put(x, y + 2, f"{lower_left}{undo}{fill}{tail}{lower_right}", tone, wide)
 
-    def _shape(self, kind: str, wide: int, framed: bool, here: bool) -> tuple[str, str, str, str, str, str, int]:
+    def _shape(self, kind: str, wide: int, framed: bool, here: bool) -> tuple[str, str, str, str, str, str, int, str]:
         """What boxes of a kind have in common: the upper border, the signs of the others, and where a frame begins."""
         signs = (_ASCII_CURSOR if self.ascii else _CURSOR) if here else self.box
         left, across, right, upright, lower_left, lower_right = signs
@@ -295,7 +295,8 @@ class BoxPainter:
                 head = f"{head[:exit_at]}┴{head[exit_at + 1 :]}"
             else:
                 before, behind = "┤", "├"
-        return head, before, behind, lower_left, across, lower_right, exit_at
+        foot = f"{lower_left}{across * (wide - 2)}{lower_right}"
+        return head, before, behind, lower_left, across, lower_right, exit_at, foot
 
     def _foot(self, node: GraphNode, look: Look, room: int) -> str:
         """What the lower border says: the line and the badge, or the badge alone where both do not fit."""

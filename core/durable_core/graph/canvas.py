@@ -40,8 +40,6 @@ _RANK: Final = {"edge.off": 0, "edge": 1, "edge.taken": 2, "edge.live": 3}
 class Canvas:
     """Collects spans and line cells; later spans must not overlap earlier ones."""
 
-    plain: Final = False
-
     def __init__(self, view: Viewport, *, ascii: bool = False) -> None:
         self.view, self.ascii = view, ascii
         self.top, self.bottom = view.y, view.y + view.height

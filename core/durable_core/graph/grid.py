@@ -55,9 +55,6 @@ class Grid:
     A row and a column are both slices then, and two hundred boxes take about a millisecond.
     """
 
-    plain: Final = True
-    """Nothing has a style: texts side by side may be put as one."""
-
     def __init__(self, view: Viewport, *, ascii: bool = False) -> None:
         self.ascii = ascii
         self.left, self.top, self.right, self.bottom = 0, 0, view.width, view.height
@@ -71,12 +68,15 @@ class Grid:
         """Text at a place."""
         known = self._known.get(text)
         if known is None:
-            signs = text.translate(PLAINER) if self.ascii and not text.isascii() else text
-            try:
-                known = self._known[text] = codecs.charmap_encode(signs, "strict", _WRITE)[0]
-            except UnicodeEncodeError:
-                self._apart.append((y, x, signs))
-                return
+            if text.isascii():
+                known = text.encode()  # mostly names, each of them once
+            else:
+                signs = text.translate(PLAINER) if self.ascii else text
+                try:
+                    known = self._known[text] = codecs.charmap_encode(signs, "strict", _WRITE)[0]
+                except UnicodeEncodeError:
+                    self._apart.append((y, x, signs))
+                    return
         at = y * self.stride + x
         self.cells[at : at + len(known)] = known
 

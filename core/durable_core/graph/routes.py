@@ -24,7 +24,7 @@ def pair_route(layout: Layout, before: int, after: int) -> Route:
     """From one block to the next in its sequence."""
     x, edge = layout.axis[before], layout.structure.blocks[before].after
     end = (layout.top[after] or 0) - layout.measures.point
-    return Route(_seen(layout, ((x, layout.bottom(before)), (x, end))), edge, tip=True)
+    return Route(_seen(layout, ((x, layout.bottom(before)), (x, end))), edge, -1, True)
 
 
 def compensation_route(layout: Layout, block: int) -> Route:
@@ -34,7 +34,7 @@ def compensation_route(layout: Layout, block: int) -> Route:
     y = (layout.top[block] or 0) + layout.extents.height[block] // 2
     points = ((end - m.compensation_gap, y), (end - m.point, y))
     edge = layout.structure.blocks[block].compensates
-    return Route(_seen(layout, points), edge, tip=True, sideways=True)
+    return Route(_seen(layout, points), edge, -1, True, True)
 
 
 def inner_routes(layout: Layout, number: int) -> Iterator[Route]:
@@ -121,7 +121,7 @@ def _fork_routes(layout: Layout, number: int) -> Iterator[Route]:
             yield Route((*into, *out), way.enter)
             continue
         first, last = way.blocks[0], way.blocks[-1]
-        yield Route((*into, (x, (layout.top[first] or 0) - m.point)), way.enter, tip=True)
+        yield Route((*into, (x, (layout.top[first] or 0) - m.point)), way.enter, -1, True)
         bottom = (x, layout.bottom(last))
         yield Route(tuple(out) if bottom == out[0] else (bottom, *out), way.leave)
     if block.kind == "parallel":
@@ -136,7 +136,7 @@ def _foreach_routes(layout: Layout, number: int) -> Iterator[Route]:
         yield Route(((axis, start), (axis, end)), way.enter)
         return
     first, last = way.blocks[0], way.blocks[-1]
-    yield Route(((axis, start), (axis, (layout.top[first] or 0) - m.point)), way.enter, tip=True)
+    yield Route(((axis, start), (axis, (layout.top[first] or 0) - m.point)), way.enter, -1, True)
     yield Route(((axis, layout.bottom(last)), (axis, end)), way.leave)
 
 
@@ -147,8 +147,8 @@ def _loop_routes(layout: Layout, number: int) -> Iterator[Route]:
     gate = _join_y(layout, number)
     if way.blocks:
         first, last = way.blocks[0], way.blocks[-1]
-        yield Route(((axis, start), (axis, (layout.top[first] or 0) - m.point)), way.enter, tip=True)
-        yield Route(((axis, layout.bottom(last)), (axis, gate)), left=last)
+        yield Route(((axis, start), (axis, (layout.top[first] or 0) - m.point)), way.enter, -1, True)
+        yield Route(((axis, layout.bottom(last)), (axis, gate)), -1, last)
         back = way.leave
     else:
         yield Route(((axis, start), (axis, gate)), way.enter)
@@ -156,7 +156,7 @@ def _loop_routes(layout: Layout, number: int) -> Iterator[Route]:
     lane = _lane_x(layout, number)
     under = axis + layout.extents.right[number] - m.back_in
     turn = start + m.back
-    yield Route(((axis, gate), (lane, gate), (lane, turn), (under, turn), (under, start)), back, tip=True)
+    yield Route(((axis, gate), (lane, gate), (lane, turn), (under, turn), (under, start)), back, -1, True)
     yield Route(((axis, gate), (axis, layout.bottom(number) - m.point)), block.after)
 
 

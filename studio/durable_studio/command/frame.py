@@ -79,7 +79,7 @@ class Frames:
         picture = self._shown(view, view.at, size)
         log = self._log(view, LOG_ROWS, size.columns)
         under = [self._title("log", size.columns), *log] if log else []
-        return [*self._trimmed(picture.paint()), *under]
+        return [*trimmed(picture.paint()), *under]
 
     # --- parts -------------------------------------------------------------------------------------------------------
 
@@ -135,7 +135,7 @@ class Frames:
             left = 0
         self._top = max(0, min(self._top, picture.height - high))
         left = max(0, min(left, picture.width - columns))
-        return self._trimmed(picture.paint(Viewport(left, self._top, columns, high)))
+        return trimmed(picture.paint(Viewport(left, self._top, columns, high)))
 
     def _rule(self, columns: int, picture: TextPicture, high: int) -> Row:
         if high >= picture.height:
@@ -185,18 +185,18 @@ class Frames:
                 left -= cell_width(clipped)
         return row
 
-    @staticmethod
-    def _trimmed(rows: Sequence[Row]) -> list[Row]:
-        """Without the blanks at the ends of rows: what is copied from a terminal then has none."""
-        found = []
-        for row in rows:
-            kept = list(row)
-            while kept and not kept[-1][0].strip():
-                kept.pop()
-            if kept:
-                kept[-1] = (kept[-1][0].rstrip(), kept[-1][1])
-            found.append(kept)
-        return found
+
+def trimmed(rows: Sequence[Row]) -> list[Row]:
+    """Without the blanks at the ends of rows: what is copied from a terminal then has none."""
+    found = []
+    for row in rows:
+        kept = list(row)
+        while kept and not kept[-1][0].strip():
+            kept.pop()
+        if kept:
+            kept[-1] = (kept[-1][0].rstrip(), kept[-1][1])
+        found.append(kept)
+    return found
 
 
 def _focus(view: ExecutionView, picture: TextPicture) -> Viewport | None:

@@ -13,8 +13,10 @@ from durable_core.durations import parse_duration
 from durable_core.engine import reading
 from durable_core.engine.engine import Engine
 from durable_core.errors import DefinitionError, DurableError, ExecutionNotFoundError, InputValidationError
+from durable_core.graph import Graph
 from durable_core.query.document import plain
 from durable_core.query.entry import Entry
+from durable_studio.command.frame import trimmed
 from durable_studio.command.output import (
     GLYPHS,
     ago,
@@ -28,6 +30,8 @@ from durable_studio.command.output import (
     table,
     took,
 )
+from durable_studio.command.picture import speaks_ascii_only
+from durable_studio.command.terminal import Styles, terminal_size
 from durable_studio.command.watching import word_of
 from durable_studio.discovery import find_workflow, is_target, load_all
 from durable_studio.settings import read_settings
@@ -224,7 +228,8 @@ def draw(engine_of: Any, what: str, format: str | None, output: Path | None) -> 
     method = FORMATS.get(format or "text")
     if method is None:
         raise InputValidationError(f"there is no format {format!r}; there are {', '.join(FORMATS)}")
-    drawn = getattr(graph, method)()
+    on_terminal = output is None and method == "to_text" and sys.stdout.isatty()
+    drawn = _text_for_terminal(graph) if on_terminal else getattr(graph, method)()
     if output is not None:
         output.write_bytes(drawn) if isinstance(drawn, bytes) else output.write_text(drawn, encoding="utf-8")
         emit(f"wrote {safe(output)}")
@@ -235,6 +240,15 @@ def draw(engine_of: Any, what: str, format: str | None, output: Path | None) -> 
     else:
         sys.stdout.write(drawn if drawn.endswith("\n") else f"{drawn}\n")
     return 0
+
+
+def _text_for_terminal(graph: Graph) -> str:
+    """As wide as the terminal is, in its colours, and without box characters where it has none."""
+    from durable_core.graph.boxes import TextPicture
+
+    picture = TextPicture(graph, width=terminal_size().columns, ascii=speaks_ascii_only())
+    styles = Styles()
+    return "\n".join(styles.text(row) for row in trimmed(picture.paint()))
 
 
 def _report_of(engine_of: Any, what: str) -> str | None:
