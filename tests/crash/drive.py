@@ -45,7 +45,7 @@ class Order:
     works: bool = True
     """False: a client, which starts and steers and leaves the work to others."""
     name: str = "worker"
-    patience: float = 40.0
+    patience: float = 60.0
     """Seconds without any execution coming to its end after which something is wrong."""
     stop_when: str = ""
     """The body that has begun when it stops as at SIGTERM, whatever is left: `execution:path`."""

@@ -12,7 +12,7 @@ from tests.crash.drive import Order
 from tests.crash.nursery import Nursery, Process
 from tests.crash.verdict import Evidence, Reference
 
-PATIENCE = 60.0
+PATIENCE = 120.0
 """Seconds after which a process that has not ended is a fault."""
 
 

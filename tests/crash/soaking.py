@@ -25,7 +25,7 @@ FREEZE = (1.1, 1.8)
 PAUSE = (0.1, 0.7)
 """Seconds from one blow to the next, at least."""
 PACE = 6
-"""Executions that end between two blows, in the mean: nothing is killed so often that it can get nowhere."""
+"""Executions that end between two blows: nothing is killed so often that it can get nowhere."""
 AT_ONCE = 150
 """Executions on their way at the same time."""
 STEERED_SHARE = 3
@@ -82,7 +82,7 @@ class Soak:
         return self.run.process(executions={}, lease=LEASE, queues=queues, name="soaked")
 
     def _new_client(self) -> Process:
-        return self.run.process(works=False, at_once=AT_ONCE, patience=60.0)
+        return self.run.process(works=False, at_once=AT_ONCE, patience=120.0)
 
     def _blow(self) -> None:
         """Kill or freeze one of the workers; now and then kill the client."""
@@ -124,13 +124,14 @@ class Soak:
         began = told = time.monotonic()
         self.workers = [self._worker() for _ in range(WORKERS)]
         self.client = self._new_client()
-        blows, next_blow = 0, began
+        enough, next_blow = 0, began
         while (code := self.client.poll()) is None:
             self._thaw()
-            if time.monotonic() >= next_blow and self._ended() >= blows * PACE:
-                self._blow()
-                blows += 1
+            if time.monotonic() >= next_blow:
                 next_blow = time.monotonic() + self.random.uniform(*PAUSE)
+                if (ended := self._ended()) >= enough:
+                    self._blow()
+                    enough = ended + PACE
             if time.monotonic() - told > 5:
                 told = time.monotonic()
                 self.tell(f"{self._ended()} of {len(self.run.executions)} ended, {self.soaked}")

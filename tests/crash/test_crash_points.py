@@ -70,7 +70,7 @@ def run_chain(nursery: Nursery, url: str, folder: Path, chain: Chain) -> Run:
     return run
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(300)
 @pytest.mark.slow
 @pytest.mark.parametrize("chain", chains(), ids=str)
 def test_whatever_a_kill_interrupts_goes_on_to_its_right_end(

@@ -16,7 +16,7 @@ SEED = "DURABLE_SOAK_SEED"
 
 @pytest.mark.crash
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_whatever_is_killed_and_frozen_at_random_every_promise_is_kept(
     nursery: Nursery, store_url: str, tmp_path: Path
 ) -> None:
