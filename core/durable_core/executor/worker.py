@@ -46,7 +46,7 @@ from durable_core.status import TokenStatus
 from durable_core.store import claims
 from durable_core.store import statements as sql
 from durable_core.store.commit import Committer
-from durable_core.store.transaction import Transaction
+from durable_core.store.transaction import ContentionError, Transaction
 
 log = logging.getLogger("durable_studio.executor")
 
@@ -160,7 +160,10 @@ class Worker:
         HOOKS.acquire()
         self.committer.run(announce)
         self._lease_deadline = self.clock.monotonic() + self.options.lease
-        self._sweep()
+        try:
+            self._sweep()
+        except ContentionError as error:  # another worker sweeps as well: the next sweep comes in a second
+            log.info("worker %s sweeps later: %s", self.id, error)
         for name, target in (("claims", self._claim_loop), ("heart", self._heart_loop), ("sweep", self._sweep_loop)):
             thread = threading.Thread(target=target, name=f"durable-{name}", daemon=True)
             thread.start()

@@ -300,8 +300,10 @@ SELECT kind, detail FROM journal WHERE execution_id = :execution AND kind IN ('w
 EXPIRED_TOKENS: Final = """
 SELECT id, execution_id, key, worker_id, fence, lease_until FROM tokens WHERE status = 'running' AND (lease_until < :now
     OR NOT EXISTS (SELECT 1 FROM workers WHERE workers.id = tokens.worker_id AND workers.status = 'running'))
-LIMIT 200"""
+ORDER BY execution_id, id LIMIT 200"""
 """A worker that is known to be gone may still get a token: its last COMMIT can reach the server after its burial."""
 
 TOKENS_OF_WORKER: Final = """
-SELECT id, execution_id, key, worker_id, fence FROM tokens WHERE status = 'running' AND worker_id = :worker LIMIT 200"""
+SELECT id, execution_id, key, worker_id, fence FROM tokens WHERE status = 'running' AND worker_id = :worker
+ORDER BY execution_id, id LIMIT 200"""
+"""In one order everywhere, so that two sweepers do not wait for each other."""
