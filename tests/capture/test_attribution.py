@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from durable_core.capture import HOOKS, AttemptIdentity, CaptureScope, current_scope
+from durable_core.capture import HOOKS, AttemptIdentity, CaptureScope, assembly, current_scope
 from durable_core.errors import InvalidStateError
 from tests.capture.scopes import PATIENCE, ListSink, captured, identity, lines_of, messages, scope
 
@@ -64,8 +64,9 @@ def test_nothing_outside_a_step_is_captured(engine: None) -> None:
     assert current_scope() is None
 
 
-def test_concurrent_executions_never_mix(engine: None) -> None:
+def test_concurrent_executions_never_mix(engine: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """L-1: 16 executions printing, logging and starting threads at the same time each keep exactly their own lines."""
+    monkeypatch.setattr(assembly, "PARTIAL_SECONDS", PATIENCE)  # a print that is held up in its middle stays one line
     count, each = 16, 200
     barrier = threading.Barrier(count)
     scopes = [scope(f"e{number}") for number in range(count)]

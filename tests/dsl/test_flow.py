@@ -385,7 +385,7 @@ def test_a_list_that_contains_itself_is_refused() -> None:
 def test_two_thousand_uses_of_one_step_compile_quickly() -> None:
     compiled(*[a] * 10)
     best = min(_timed(2000) for _ in range(3))
-    assert best < 0.3, "100 ms on a fast machine"
+    assert best < 3.0, "100 ms on a fast machine; were each name compared with all others, minutes"
 
 
 def _timed(count: int) -> float:

@@ -26,6 +26,9 @@ what one writer has written must not stand when another of the same commit fails
 GROUP_LIMIT = 256
 """Units in one commit: bounds how long the others wait for it."""
 
+CONTENTION_TRIES = 3
+"""How often a unit waits out `lock_timeout` (10 s on PostgreSQL) before its caller is told: half a minute in all."""
+
 
 class Unit:
     """One piece of work inside a write transaction, and what came of it."""
@@ -162,12 +165,12 @@ class Committer:
                     group += self._take()
                 self._write_all(tx, group)
         except Exception as error:
-            if len(group) > 1:
-                self._one_by_one(group)
-            elif group:
-                group[0].error = group[0].error or error
-            else:
+            if not group:
                 self._failed_to_open(error)
+            elif len(group) > 1 or (not alone and isinstance(error, ContentionError)):
+                self._one_by_one(group)
+            else:
+                group[0].error = group[0].error or error
         else:
             self.groups += 1
             self.units += len(group)
@@ -210,10 +213,16 @@ class Committer:
             self._tell(unit)
 
     def _one_by_one(self, group: list[Unit]) -> None:
-        """A shared commit failed: each unit gets its own, so that a faulty one leaves the others alone (S-1)."""
+        """A shared commit failed: each unit gets its own, so that a faulty one leaves the others alone (S-1).
+
+        What another process keeps locked (it may be frozen inside its commit) is waited for again before that is told.
+        """
         for unit in group:
-            unit.error = None
-            self._run_group(self.database.write(), [unit], alone=True)  # others would never be told
+            for _ in range(CONTENTION_TRIES):
+                unit.error = None
+                self._run_group(self.database.write(), [unit], alone=True)  # others would never be told
+                if not isinstance(unit.error, ContentionError):
+                    break
 
     def _tell(self, unit: Unit) -> None:
         if unit.finished is not None:
