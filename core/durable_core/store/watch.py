@@ -23,6 +23,9 @@ _LONGEST_PAYLOAD: Final = 7_900  # PostgreSQL refuses 8,000 bytes and more
 _POLL_SECONDS: Final = 0.05
 _LOOKS: Final = (0.0, *[0.001] * 10, *[0.003] * 20)
 """Pauses before each look at the version after an event, in seconds: 70 ms in all, well beyond a slow fsync."""
+_BUSY_SECONDS: Final = 0.02
+"""Pause before a look while this process commits itself: its own commits wake the watch as well, and each look costs
+the interpreter as much as a step does."""
 _RETRY_SECONDS: Final = 1.0
 _THREAD: Final = "durable-watch"
 _log = logging.getLogger("durable.store")
@@ -107,12 +110,16 @@ class ChangeWatch:
             return
         path = database.file.path
         seen = self._version(database)
+        before = database.commits
         self._ready.set()
         for changed in self._wake_ups(path):
             # The log is written before the commit counts, and what makes it count is a mapped page no watch can see:
             # a look right after the event may come too early. There is one writer at a time: once this process has
             # committed again (twice: a commit is counted a moment after it is made), the event's own commit is over.
             commits = database.commits
+            busy, before = commits != before, commits
+            if busy and self._stop.wait(_BUSY_SECONDS):
+                return
             for pause in _LOOKS if changed else (0.0,):
                 if self._stop.wait(pause):
                     return
