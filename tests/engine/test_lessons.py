@@ -426,6 +426,9 @@ def test_a_child_begins_and_ends_without_waiting_for_an_idle_poll(engine: Engine
     flow(note("inside"), name="child")
     parent = flow(call("child", name="one"), call("child", name="two"), name="parent")
     end_of(engine, parent)  # everything is loaded
-    began = time.monotonic()
-    assert end_of(engine, parent).status == "completed"
-    assert time.monotonic() - began < 1.9, "it waited for polls"
+    spent = []
+    for _ in range(3):  # a busy machine may hold back any single one
+        began = time.monotonic()
+        assert end_of(engine, parent).status == "completed"
+        spent.append(time.monotonic() - began)
+    assert min(spent) < 1.9, "it waited for polls"
