@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.services import PostgresServer, ServiceMissing, postgres_server
 
@@ -26,6 +27,14 @@ def pytest_configure(config: pytest.Config) -> None:
         from durable_core.testing import plugin
 
         config.pluginmanager.register(plugin, "durable_studio")
+    if not in_ci():  # there hypothesis has a profile of its own, which is as patient
+        settings.register_profile("patient", suppress_health_check=[HealthCheck.too_slow])
+        settings.load_profile("patient")
+
+
+def in_ci() -> bool:
+    """Whether continuous integration runs these tests."""
+    return os.environ.get("CI", "").lower() not in ("", "0", "false")
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -43,8 +52,7 @@ def pytest_runtest_makereport(
     """In CI a service or browser test that would be skipped fails with the reason: nobody reads skips there."""
     report = yield
     expected_to_fail = hasattr(report, "wasxfail")
-    in_ci = os.environ.get("CI", "").lower() not in ("", "0", "false")
-    if in_ci and report.skipped and not expected_to_fail and any(map(item.get_closest_marker, NEVER_SKIPPED_IN_CI)):
+    if in_ci() and report.skipped and not expected_to_fail and any(map(item.get_closest_marker, NEVER_SKIPPED_IN_CI)):
         reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
         report.outcome = "failed"
         report.longrepr = f"not skipped, because CI is set: {reason.removeprefix('Skipped: ')}"
