@@ -5,9 +5,7 @@ from __future__ import annotations
 import getpass
 import json
 import shlex
-import sys
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 from durable_core.codec import to_plain
@@ -19,6 +17,7 @@ from durable_core.query.document import plain
 from durable_core.query.entry import Entry
 from durable_core.wait.answers import ANSWER
 from durable_core.wait.form_model import FieldModel, FormModel
+from durable_studio.command.given import parse_json, read_given
 from durable_studio.command.output import ago, emit, emit_json, safe, table
 from durable_studio.discovery import load_all
 from durable_studio.settings import read_settings
@@ -142,17 +141,7 @@ def send_event(engine: Engine, name: str, given: str | None, as_json: bool, *, t
 
 def read_text(given: str, what: str) -> str:
     """The text itself, of @file, or of stdin for -."""
-    if given == "-":
-        return sys.stdin.read()
-    if not given.startswith("@"):
-        return given
-    try:
-        return Path(given[1:]).expanduser().read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise InputValidationError(
-            f"{what} {given[1:]} cannot be read: {reason}.", errors={"value": ["cannot be read"]}
-        ) from None
+    return read_given(given, f"{what} {given[1:]}", "value")
 
 
 def _value(question: Entry | None, given: str) -> Any:
@@ -198,12 +187,7 @@ def _names(question: Entry | None) -> list[str]:
 
 
 def _json(text: str, what: str) -> Any:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise InputValidationError(
-            f"{what} is no JSON: {error}.", errors={"value": ["is no JSON"]}, hint='Write e.g. \'{"key": "value"}\'.'
-        ) from None
+    return parse_json(text, what, "value", hint='Write e.g. \'{"key": "value"}\'.')
 
 
 def _document(question: Entry) -> dict[str, Any]:

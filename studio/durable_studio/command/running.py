@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import signal
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import typer
@@ -26,6 +24,7 @@ from durable_core.query.executions import ExecutionRecord
 from durable_core.status import TERMINAL, ExecutionStatus
 from durable_studio.command.asking import can_ask
 from durable_studio.command.attending import Attended
+from durable_studio.command.given import parse_json, read_given
 from durable_studio.command.output import (
     INTERRUPTED,
     complain,
@@ -164,24 +163,13 @@ def read_object(given: str | None, option: str) -> dict[str, Any] | None:
     what = option.lstrip("-")
     if given is None:
         return None
-    text, where = given, option
+    where = option
     if given == "-":
-        text, where = sys.stdin.read(), f"the {what} on stdin"
+        where = f"the {what} on stdin"
     elif given.startswith("@"):
         where = f"the {what} file {given[1:]}"
-        try:
-            text = Path(given[1:]).expanduser().read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            reason = getattr(error, "strerror", None) or str(error)
-            raise InputValidationError(
-                f"{where} cannot be read: {reason}.", errors={what: ["cannot be read"]}, hint="Check the path."
-            ) from None
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise InputValidationError(
-            f"{where} is no JSON: {error}.", errors={what: ["is no JSON"]}, hint='Write e.g. \'{"name": "value"}\'.'
-        ) from None
+    text = read_given(given, where, what, hint="Check the path.")
+    value = parse_json(text, where, what, hint='Write e.g. \'{"name": "value"}\'.')
     if not isinstance(value, dict):
         kind = {list: "an array", str: "a string", bool: "true or false", type(None): "null"}.get(
             type(value), "a number"
