@@ -172,6 +172,33 @@ def test_four_writes_run_at_once_and_a_fifth_waits(store: Database) -> None:
     assert len(names(store)) == 4
 
 
+def test_many_statements_that_wait_for_a_row_let_the_thread_run_that_holds_it(store: Database, admin: Any) -> None:
+    """Or the process would stand still until `lock_timeout`, and both would lose."""
+    update = "UPDATE queues SET paused = paused + 1 WHERE name = :name"
+    with store.write() as tx:
+        tx.execute(MARK, {"name": "a"})
+    failures: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            with store.write() as tx:
+                tx.execute_many(update, [{"name": "a"}] * 3)
+        except BaseException as error:
+            failures.append(error)
+
+    thread = threading.Thread(target=work)
+    with store.write() as tx:
+        tx.execute(update, {"name": "a"})
+        thread.start()
+        waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+        while not admin.execute(waiting).fetchone()[0]:
+            assert thread.is_alive(), failures
+    thread.join()
+    assert failures == []
+    with store.read() as tx:
+        assert tx.fetch("SELECT paused FROM queues") == [(4,)]
+
+
 def test_a_nul_is_refused_and_not_cut(store: Database) -> None:
     with pytest.raises(StoreError, match="NUL"), store.write() as tx:
         tx.execute(MARK, {"name": "a\0b"})

@@ -51,6 +51,7 @@ _SOCKET: Final = {
     "keepalives_count": "3",
     "tcp_user_timeout": "30000",
 }
+_READABLE: Final = select.POLLIN | select.POLLHUP | select.POLLERR if hasattr(select, "poll") else 0
 _STALE: Final = frozenset({"0A000", "26000"})
 """A prepared plan that DDL of others outdated, or that a pooler between us and the server forgot."""
 
@@ -96,7 +97,7 @@ class PostgresConnection:
         self._poll: select.poll | None = None
         if hasattr(select, "poll"):
             self._poll = select.poll()
-            self._poll.register(self.pgconn.socket, select.POLLIN | select.POLLHUP | select.POLLERR)
+            self._poll.register(self.pgconn.socket, _READABLE)
 
     def alive(self) -> bool:
         """Whether the server still listens, as far as this end knows: an idle server says nothing but goodbye."""
@@ -196,6 +197,7 @@ class PostgresConnection:
                 pgconn.send_query_prepared(name, values)
             pgconn.pipeline_sync()
             while True:
+                self._await_reply()
                 result = pgconn.get_result()
                 if result is None:
                     continue  # the end of one statement's results
@@ -214,6 +216,20 @@ class PostgresConnection:
         if failure is not None:
             raise self._refused(failure)
         return changed
+
+    def _await_reply(self) -> None:
+        """Wait until `get_result` has something to give: it would itself wait with the interpreter's lock held, and
+        with that stop the very thread that is to let go of the row this statement waits for."""
+        pgconn = self.pgconn
+        unsent = pgconn.flush()
+        while unsent or pgconn.is_busy():
+            if self._poll is None:
+                select.select([pgconn.socket], [pgconn.socket] if unsent else [], [])
+            else:
+                self._poll.modify(pgconn.socket, _READABLE | select.POLLOUT if unsent else _READABLE)
+                self._poll.poll()
+            pgconn.consume_input()
+            unsent = pgconn.flush()
 
     def _refused(self, result: PGresult) -> Exception:
         error = pg_errors.error_from_result(result, encoding="utf-8")
