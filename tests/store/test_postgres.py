@@ -190,7 +190,9 @@ def test_many_statements_that_wait_for_a_row_let_the_thread_run_that_holds_it(st
     with store.write() as tx:
         tx.execute(update, {"name": "a"})
         thread.start()
-        waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+        waiting = (
+            "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+        )
         while not admin.execute(waiting).fetchone()[0]:
             assert thread.is_alive(), failures
     thread.join()

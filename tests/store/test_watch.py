@@ -153,6 +153,34 @@ def test_no_commit_waits_for_the_safety_net(sqlite_url: str, spawn: Spawn) -> No
     database.close()
 
 
+def test_commits_of_others_are_told_while_this_process_commits_all_the_time(watched: Watched, spawn: Spawn) -> None:
+    """A busy process does not follow the file's events, but looks (SQLite); and goes back to them when it rests."""
+    writer = spawn(WRITER, watched.database.url)
+    assert writer.stdin is not None and writer.stdout is not None
+    writer.stdout.readline()
+    rest = threading.Event()
+
+    def commit() -> None:
+        number = 0
+        while not rest.is_set():
+            watched.write(f"ours {number}")
+            number += 1
+
+    busy = threading.Thread(target=commit)
+    busy.start()
+    try:
+        for number in range(30):
+            writer.stdin.write(f"theirs {number}\n")
+            writer.stdin.flush()
+            watched.told.get(timeout=10)
+    finally:
+        rest.set()
+        busy.join()
+    writer.stdin.write("theirs at last\n")
+    writer.stdin.flush()
+    watched.told.get(timeout=10)
+
+
 def test_what_is_watched_does_not_fill_the_log(
     watched: Watched, spawn: Spawn, caplog: pytest.LogCaptureFixture
 ) -> None:

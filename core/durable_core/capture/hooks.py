@@ -29,36 +29,34 @@ class _Hook:
     replacement is undone. Ours that somebody kept and put back later are inert outside steps.
     """
 
-    __slots__ = ("_current", "_made", "_make", "_name", "_owner")
+    __slots__ = ("current", "_made", "_make", "name", "owner")
 
     def __init__(self, owner: Any, name: str, make: Callable[[Any], Any]) -> None:
-        self._owner = owner
-        self._name = name
+        self.owner = owner
+        self.name = name
         self._make = make
-        self._current: Any = None
+        self.current: Any = None
         # What each of ours replaced; by identity, since `functools.wraps` copies attributes.
         self._made: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
 
     def ensure(self) -> None:
-        found = getattr(self._owner, self._name, None)
-        if found is self._current and found is not None:
-            return
+        found = getattr(self.owner, self.name, None)
         if not self._is_ours(found):
-            if self._current is None or self._made.get(self._current) is not found:
-                self._current = self._make(found)
-                self._made[self._current] = found
-            setattr(self._owner, self._name, self._current)
+            if self.current is None or self._made.get(self.current) is not found:
+                self.current = self._make(found)
+                self._made[self.current] = found
+            setattr(self.owner, self.name, self.current)
         else:
-            self._current = found
+            self.current = found
 
     def remove(self) -> None:
-        found = getattr(self._owner, self._name, None)
+        found = getattr(self.owner, self.name, None)
         original = found
         while self._is_ours(original):
             original = self._made[original]
         if original is not found:
-            setattr(self._owner, self._name, original)
-        self._current = None
+            setattr(self.owner, self.name, original)
+        self.current = None
 
     def _is_ours(self, found: Any) -> bool:
         try:
@@ -92,8 +90,9 @@ class Hooks:
         """Bring capture in, or see that it is still in place."""
         with self._lock:
             self._holders += 1
-            for hook in self._hooks:
-                hook.ensure()
+            for hook in self._hooks:  # seen to in every step, so without a call where nothing is to be done
+                if hook.current is None or getattr(hook.owner, hook.name, None) is not hook.current:
+                    hook.ensure()
 
     def release(self) -> None:
         """Take it out when nobody else holds it."""

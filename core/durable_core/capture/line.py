@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, Protocol
 
 from durable_core.clock import iso
@@ -13,8 +12,7 @@ __all__ = ["AttemptIdentity", "LogLine", "LogSink", "Source", "make_line"]
 Source = Literal["logger", "stdout", "stderr", "warning"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AttemptIdentity:
+class AttemptIdentity(NamedTuple):
     """The pass of a body that lines belong to (L-1)."""
 
     execution_id: str

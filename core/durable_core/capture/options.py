@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Final
 
-from durable_core.clock import SYSTEM_CLOCK, Clock
+from durable_core.clock import SYSTEM_CLOCK, Clock, nanoseconds
 from durable_core.errors import DefinitionError
 from durable_core.limits import LIMITS
 from durable_core.masking import DEFAULT_MASKER, Masker
@@ -28,9 +29,14 @@ class CaptureOptions:
     bytes: int = LIMITS.log_bytes
     masker: Masker = DEFAULT_MASKER
     clock: Clock = SYSTEM_CLOCK
+    level: int = field(init=False)
+    """`log_level` as a number."""
+    stamp: Callable[[], int] = field(init=False, repr=False)
+    """The clock in nanoseconds."""
 
     def __post_init__(self) -> None:
-        level_number(self.log_level)
+        object.__setattr__(self, "level", level_number(self.log_level))
+        object.__setattr__(self, "stamp", nanoseconds(self.clock))
 
 
 def level_number(level: int | str, option: str = "log_level") -> int:

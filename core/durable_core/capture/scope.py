@@ -15,9 +15,8 @@ from durable_core.capture.assembly import LineAssembler
 from durable_core.capture.flusher import FLUSHER
 from durable_core.capture.hooks import HOOKS
 from durable_core.capture.line import AttemptIdentity, LogLine, LogSink
-from durable_core.capture.options import DEFAULT_OPTIONS, CaptureOptions, level_number
+from durable_core.capture.options import DEFAULT_OPTIONS, CaptureOptions
 from durable_core.capture.route import ROUTE, Event, Route
-from durable_core.clock import nanoseconds
 from durable_core.errors import InvalidStateError
 
 __all__ = ["CaptureScope", "current_scope"]
@@ -40,7 +39,6 @@ class CaptureScope:
         "_admission",
         "_assembler",
         "_assembling",
-        "_clock",
         "_closed",
         "_delivered",
         "_delivering",
@@ -63,11 +61,11 @@ class CaptureScope:
         self.identity = identity
         self.sink = sink
         self.options = options
-        self._clock = options.clock
         self._events: deque[Event] = deque()
-        self._assembler = LineAssembler(nanoseconds(self._clock))
+        # Both are made at the first event: most bodies write nothing.
+        self._assembler: LineAssembler | None = None
+        self._admission: Admission | None = None
         self._assembling = False
-        self._admission = Admission(identity, options)
         # Re-entrant: a signal handler or a __del__ may print while this thread holds it.
         self._lock = threading.RLock()
         self._delivered: threading.Condition | None = None
@@ -95,14 +93,13 @@ class CaptureScope:
             self.identity,
             owner=self,
             events=self._events,
-            stamp=nanoseconds(self._clock),
+            stamp=options.stamp,
             thread=threading.get_ident(),
             wake=self._wake,
             relieve=self._relieve,
-            level=level_number(options.log_level),
+            level=options.level,
             passthrough=options.passthrough,
         )
-        self._assembler.thread = self._route.thread
         HOOKS.acquire()
         _live.add(self)
         self._token = ROUTE.set(self._route if options.enabled else None)
@@ -129,9 +126,10 @@ class CaptureScope:
                 return
             self._route.end()
             self._assemble()
-            self._admit(self._assembler.finish())
-            if self._admission.dropped:
-                self._unsent.append(self._admission.last_word(self._clock.now_us()))
+            if self._assembler is not None:
+                self._admit(self._assembler.finish())
+            if self._admission is not None and self._admission.dropped:
+                self._unsent.append(self._admission.last_word(self.options.clock.now_us()))
         _live.discard(self)
         HOOKS.release()
 
@@ -171,9 +169,8 @@ class CaptureScope:
         if self._logger is None:
             names = ("durable", self.identity.workflow, self.identity.step)
             self._logger = logging.getLogger(".".join(name for name in names if name))
-            level = level_number(self.options.log_level)
-            if self._logger.level != level:
-                self._logger.setLevel(level)
+            if self._logger.level != self.options.level:
+                self._logger.setLevel(self.options.level)
         return self._logger
 
     @property
@@ -184,7 +181,7 @@ class CaptureScope:
     @property
     def dropped(self) -> int:
         """How many lines the caps have dropped so far."""
-        return self._admission.dropped
+        return 0 if self._admission is None else self._admission.dropped
 
     @property
     def sink_errors(self) -> int:
@@ -211,7 +208,8 @@ class CaptureScope:
             # First: an event put after this line asks again, an event put before it is taken below.
             self._route.awake = False
             self._assemble()
-            self._admit(self._assembler.aged(now))
+            if self._assembler is not None:
+                self._admit(self._assembler.aged(now))
             if not self._unsent or now < self._retry_at:
                 return []
             if self._delivered is None:
@@ -239,7 +237,7 @@ class CaptureScope:
         with self._lock:
             if self._closed or self._route is None:
                 return False
-            waits = bool(self._unsent or self._assembler.has_partials)
+            waits = bool(self._unsent or (self._assembler is not None and self._assembler.has_partials))
             if waits:
                 self._route.awake = True
             return waits
@@ -262,12 +260,18 @@ class CaptureScope:
         if self._events and not self._assembling:
             self._assembling = True
             try:
+                if self._assembler is None:
+                    self._assembler = LineAssembler(self.options.stamp)
+                    if self._route is not None:
+                        self._assembler.thread = self._route.thread
                 self._admit(self._assembler.feed(self._events))
             finally:
                 self._assembling = False
 
     def _admit(self, entries: list[Entry]) -> None:
         if entries:
+            if self._admission is None:
+                self._admission = Admission(self.identity, self.options)
             self._unsent += self._admission.admit(entries)
 
     def _abandon(self) -> None:

@@ -6,6 +6,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING, Final
 
 from durable_core.errors import StoreError
@@ -23,17 +24,17 @@ _LONGEST_PAYLOAD: Final = 7_900  # PostgreSQL refuses 8,000 bytes and more
 _POLL_SECONDS: Final = 0.05
 _LOOKS: Final = (0.0, *[0.001] * 10, *[0.003] * 20)
 """Pauses before each look at the version after an event, in seconds: 70 ms in all, well beyond a slow fsync."""
-_BUSY_SECONDS: Final = 0.02
-"""Pause before a look while this process commits itself: its own commits wake the watch as well, and each look costs
-the interpreter as much as a step does."""
+_STEP_MS: Final = 2
+"""How often a watch looks for events: what an idle worker takes of the processor, and half of the delay."""
+_GATHER_MS: Final = 20
+_SAFETY_MS: Final = 500
+_BUSY: Final = 200
+"""Own commits a second above which there is no watch."""
+_BUSY_SECONDS: Final = 0.01
+_RATE_SECONDS: Final = 0.05
 _RETRY_SECONDS: Final = 1.0
 _THREAD: Final = "durable-watch"
 _log = logging.getLogger("durable.store")
-
-
-def _not_of_a_watch(record: logging.LogRecord) -> bool:
-    """watchfiles tells of every change at INFO: of the commits that a watch sees, nobody wants to hear."""
-    return record.threadName != _THREAD
 
 
 def notify(tx: Transaction, payload: str) -> None:
@@ -57,6 +58,49 @@ def watch(database: Database, callback: Callable[[str | None], None], stop: thre
     started = ChangeWatch(database, callback, stop)
     started.start()
     return started
+
+
+class _Look:
+    """Whether anybody else has committed since the last look."""
+
+    def __init__(self, database: SqliteDatabase, stop: threading.Event) -> None:
+        self.database = database
+        self._stop = stop
+        self._seen = self._version()
+
+    def finds_others(self) -> bool:
+        version = self._version()
+        if version is None or version == self._seen:
+            return False
+        self._seen = version
+        return True
+
+    def _version(self) -> int | None:
+        try:
+            return self.database.file.data_version()
+        except StoreError as error:
+            if not self._stop.is_set():
+                _log.warning("watching %s: %s", self.database.file.path, error)
+                self._stop.wait(_RETRY_SECONDS)
+            return None
+
+
+class _Rate:
+    """How many commits a second this process makes."""
+
+    def __init__(self, database: SqliteDatabase) -> None:
+        self._database = database
+        self._since, self._commits = monotonic(), database.commits
+        self._last = 0.0
+
+    def a_second(self) -> float:
+        """As it was over 50 ms or more."""
+        now = monotonic()
+        if now - self._since >= _RATE_SECONDS:
+            commits = self._database.commits
+            self._last = (commits - self._commits) / (now - self._since)
+            self._since, self._commits = now, commits
+        return self._last
 
 
 class ChangeWatch:
@@ -108,58 +152,56 @@ class ChangeWatch:
             self._ready.set()
             self._stop.wait()
             return
-        path = database.file.path
-        seen = self._version(database)
-        before = database.commits
-        self._ready.set()
-        for changed in self._wake_ups(path):
+        look, rate = _Look(database, self._stop), _Rate(database)
+        while not self._stop.is_set():
+            self._while_quiet(look, rate)
+            self._while_busy(look, rate)
+
+    def _while_quiet(self, look: _Look, rate: _Rate) -> None:
+        """Follow the events of the file's directory, until most of them come from commits of this process."""
+        database = look.database
+        for changed in self._wake_ups(database.file.path):
+            self._ready.set()
             # The log is written before the commit counts, and what makes it count is a mapped page no watch can see:
             # a look right after the event may come too early. There is one writer at a time: once this process has
             # committed again (twice: a commit is counted a moment after it is made), the event's own commit is over.
             commits = database.commits
-            busy, before = commits != before, commits
-            if busy and self._stop.wait(_BUSY_SECONDS):
-                return
             for pause in _LOOKS if changed else (0.0,):
                 if self._stop.wait(pause):
                     return
                 over = database.commits - commits > 1
-                version = self._version(database)
-                if version is not None and version != seen:
-                    seen = version
+                if look.finds_others():
                     self._tell(None)
                     break
                 if over:
                     break
+            if rate.a_second() > _BUSY:
+                return
 
-    def _version(self, database: SqliteDatabase) -> int | None:
-        try:
-            return database.file.data_version()
-        except StoreError as error:
-            if not self._stop.is_set():
-                _log.warning("watching %s: %s", database.file.path, error)
-                self._stop.wait(_RETRY_SECONDS)
-            return None
+    def _while_busy(self, look: _Look, rate: _Rate) -> None:
+        """Look now and then: a watch would wake at each write of each own commit, and cost a step a third of its
+        time."""
+        while not self._stop.wait(_BUSY_SECONDS):
+            if look.finds_others():
+                self._tell(None)
+            if rate.a_second() < _BUSY / 2:
+                return
 
     def _wake_ups(self, path: Path) -> Iterator[bool]:
-        """True after events in the directory; False now and then, in case one was lost."""
+        """False once the watch stands, True after events, False again now and then, in case one was lost."""
         try:
-            import watchfiles
+            from watchfiles._rust_notify import RustNotify
 
-            logging.getLogger("watchfiles.main").addFilter(_not_of_a_watch)
             # The directory, because a watch on the -wal file goes deaf when the last connection deletes it.
-            for changes in watchfiles.watch(
-                path.parent,
-                watch_filter=lambda _, changed: Path(changed).name.startswith(path.name),
-                step=1,
-                debounce=20,
-                stop_event=self._stop,
-                rust_timeout=500,
-                yield_on_timeout=True,
-                recursive=False,
-                raise_interrupt=False,
-            ):
-                yield bool(changes)
+            with RustNotify([str(path.parent)], False, False, 0, False, False) as events:
+                yield False
+                while not self._stop.is_set():
+                    found = events.watch(_GATHER_MS, _STEP_MS, _SAFETY_MS, self._stop)
+                    if isinstance(found, set):
+                        if any(Path(changed).name.startswith(path.name) for _, changed in found):
+                            yield True
+                    elif found == "timeout":
+                        yield False
         except (ImportError, OSError, RuntimeError) as error:
             _log.info("watching %s by polling: %s", path, error)
         while not self._stop.wait(_POLL_SECONDS):
