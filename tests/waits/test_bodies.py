@@ -454,6 +454,26 @@ def test_once_survives_suspension_retry_and_crash(kit: Kit) -> None:
     assert passes == [1, 1, 2, 2]
 
 
+def test_once_called_again_after_a_wait_is_once(kit: Kit) -> None:
+    """What the record held when the pass began is not all there is: the pass itself adds to it."""
+    calls: list[str] = []
+
+    @step
+    def ask_twice(ctx: Context) -> list[str]:
+        ctx.sleep_for(1)
+        return [ctx.once("key", lambda: calls.append("ran") or "kept") for _ in range(2)]
+
+    @workflow
+    def flow() -> Any:
+        return ask_twice
+
+    run = kit.start_workflow(flow)
+    kit.settle()
+    kit.advance(seconds=1)
+    assert kit.assert_workflow_completed(run).output == ["kept", "kept"]
+    assert calls == ["ran"]
+
+
 def test_once_awaits_a_coroutine_function_and_keeps_its_result(kit: Kit) -> None:
     calls: Counter[str] = Counter()
 

@@ -77,7 +77,7 @@ class Claim:
     """How to stop the body that runs now, if it can be stopped."""
     parent_execution: str | None = None
     waits: list[dict[str, Any]] | None = None
-    """The waits recorded at the node, when they were read with the token; for the pass that goes on after one."""
+    """The waits recorded at the node, where they are known: read with the token, or none because nobody was there."""
 
     @property
     def node(self) -> Node:

@@ -34,10 +34,6 @@ class Definitions:
             },
         )
 
-    def is_stored(self, definition: Definition) -> bool:
-        """Whether a durable transaction of this process has written it."""
-        return definition.hash in self._stored
-
     def remembered(self, definition: Definition) -> None:
         """The transaction that wrote it is durable."""
         self._stored.add(definition.hash)

@@ -34,6 +34,18 @@ class PlanUnit(Unit):
         self.plan = plan
 
 
+def held_params(plan: Plan) -> dict[str, Any]:
+    """The parameters that a fenced statement needs: whose token, which fence, and where it must still stand."""
+    claim, start = plan.claim, plan.start
+    return {
+        "id": claim.token_id,
+        "fence": claim.fence,
+        "execution": claim.execution_id,
+        "from_path": start.path,
+        "from_iteration": iteration_key(start.iterations) if start.iterations else "",
+    }
+
+
 class FastUnit(PlanUnit):
     """A record that needs no lock beyond its own statements.
 
@@ -48,17 +60,6 @@ class FastUnit(PlanUnit):
     def __init__(self, plan: Plan) -> None:
         super().__init__(plan)
         self.revision = 0
-
-    def held(self) -> dict[str, Any]:
-        """The parameters that a fenced statement needs: whose token, which fence, and where it must still stand."""
-        claim, start = self.plan.claim, self.plan.start
-        return {
-            "id": claim.token_id,
-            "fence": claim.fence,
-            "execution": claim.execution_id,
-            "from_path": start.path,
-            "from_iteration": iteration_key(start.iterations) if start.iterations else "",
-        }
 
     def write(self, tx: Transaction) -> bool:
         if tx.dialect == "postgres":
@@ -91,7 +92,7 @@ class FastUnit(PlanUnit):
 
     def as_record(self) -> dict[str, Any]:
         """The record as a row of `store.group.RECORD`."""
-        return {**self.held(), "n": len(self.plan.rows), "finish": self.finish}
+        return {**held_params(self.plan), "n": len(self.plan.rows), "finish": self.finish}
 
     def step_records(self) -> list[dict[str, Any]]:
         """The step rows for `store.group.RECORD`: `seq` counts back from the record's revision."""
@@ -133,7 +134,7 @@ class MoveUnit(FastUnit):
 
     def target(self) -> dict[str, Any]:
         plan = self.plan
-        params = self.held()
+        params = held_params(plan)
         token, claim = plan.token, plan.claim
         params["path"] = token.path
         params["iteration"] = iteration_key(token.iterations) if token.iterations else ""
@@ -163,7 +164,7 @@ class FinishUnit(FastUnit):
     def ending(self, tx: Transaction, before: int, revision: int) -> dict[str, Any]:
         """The parameters of `COMPLETE_EXECUTION`."""
         return {
-            **self.held(),
+            **held_params(self.plan),
             "before": before,
             "revision": revision,
             "output": json_or_none(self.output),

@@ -106,7 +106,7 @@ class Loader:
             parent_execution=loaded.parent_execution,
             capture=self._capture,
             revision=loaded.revision,
-            waits=loaded.waits,
+            waits=[] if loaded.waits is None and row["fence"] == 1 else loaded.waits,  # 1: nobody had it before
         )
 
     def _fork_of(self, tx: Transaction, row: dict[str, Any], token: Token, definition: Definition) -> Fork | None:

@@ -2,6 +2,7 @@
 
 MoveUnit      the token goes on in its sequence: token, step rows, revision
 FinishUnit    the last step and the end of the execution in one
+SleepUnit     the only token at work goes to sleep
 SettleUnit    everything else, under the execution's lock
 """
 
@@ -19,6 +20,7 @@ from durable_core.executor.ending import end
 from durable_core.executor.fast import FinishUnit, MoveUnit, PlanUnit
 from durable_core.executor.plan import Plan
 from durable_core.executor.settlement import Holder, Settled, Settlement
+from durable_core.executor.sleep_unit import SleepUnit
 from durable_core.executor.suspend import block, suspend
 from durable_core.failpoints import failpoint
 from durable_core.status import TokenStatus
@@ -126,6 +128,8 @@ def final_output(plan: Plan) -> Any:
 def unit_for(plan: Plan, holder_for: Callable[[Claim], Holder]) -> Unit:
     """The cheapest unit that can record the plan; a holder is made where one may be needed."""
     claim = plan.claim
+    if SleepUnit.records(plan):
+        return SleepUnit(plan)
     if plan.retry_after is None and plan.rows and len(plan.commands) == 1 and not plan.ended_children:
         command = plan.commands[0]
         if type(command) is Proceed and command.token == claim.token.key:
@@ -150,6 +154,7 @@ __all__ = [
     "PlanUnit",
     "Rest",
     "SettleUnit",
+    "SleepUnit",
     "final_output",
     "held_token",
     "unit_for",

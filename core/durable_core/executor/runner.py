@@ -21,7 +21,7 @@ from durable_core.executor.join import plan_join
 from durable_core.executor.loop import LoopThread
 from durable_core.executor.outcome import Broke, Outcome
 from durable_core.executor.plan import Plan
-from durable_core.executor.record import FinishUnit, MoveUnit, PlanUnit, SettleUnit, kind_of, unit_for
+from durable_core.executor.record import FinishUnit, MoveUnit, PlanUnit, SettleUnit, SleepUnit, kind_of, unit_for
 from durable_core.executor.settlement import Holder, Settled
 from durable_core.executor.slots import Slots
 from durable_core.executor.telling import moved_message
@@ -218,6 +218,7 @@ class Runner:
             case MoveUnit() if unit.result:
                 claim.token = unit.plan.token._replace(status=TokenStatus.RUNNING)
                 claim.revision = unit.revision
+                claim.waits = []  # nobody was there before
                 if claim.rows_since >= CHANGES_INTERVAL:
                     claim.rows_since = claim.bytes_since = 0
                 if self.around.bus.listens(claim.execution_id):
@@ -228,7 +229,13 @@ class Runner:
                 self.around.released(claim)
                 self._tell("ended", claim.execution_id, unit.revision, "completed")
                 return None
-            case MoveUnit() | FinishUnit():
+            case SleepUnit() if unit.result:
+                failpoint("after_wait", claim.token_id)
+                self.around.released(claim)
+                self.around.work_waits(unit.due)
+                self._tell("tokens", claim.execution_id, unit.revision, "waiting")
+                return None
+            case MoveUnit() | FinishUnit() | SleepUnit():
                 # fenced, stopping or paused: the locked path finds out which
                 self._again(SettleUnit(unit.plan, self.around.holder_for(claim)))
                 return None

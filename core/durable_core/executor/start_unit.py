@@ -37,8 +37,8 @@ class StartUnit(Unit):
         return start_group
 
     def is_plain(self) -> bool:
-        """Whether one statement can start it: one token, now, by a definition that the store has."""
-        if self.beginning.at is not None or not self.definitions.is_stored(self.beginning.definition):
+        """Whether one statement can start it: one token, now."""
+        if self.beginning.at is not None:
             return False
         self.opening = opening_of(self.beginning)
         return self.opening.plain
@@ -97,6 +97,9 @@ def start_group(tx: Transaction, units: Sequence[StartUnit], alone: bool) -> Non
     plain = [unit for unit in units if unit.is_plain()] if tx.dialect == "postgres" else []
     started: set[str] = set()
     if plain:
+        pinned = {unit.beginning.definition.hash: unit for unit in plain}
+        for unit in pinned.values():
+            unit.definitions.remember(tx, unit.beginning.definition)
         params = start_params([unit.as_row() for unit in plain], tx.given_now())
         # a transaction of its own only where nothing can follow it that fails
         fetch = tx.fetch_alone if alone and len(plain) == len(units) and all(map(_is_new, units)) else tx.fetch

@@ -316,7 +316,7 @@ class WaitServices(BodyServices):
         failpoint("before_once", claim.token_id)
         self._committer.run(write)
         failpoint("after_once", claim.token_id)
-        self._recorded = None
+        self._recorded = claim.waits = None
         return decode(load_tree(payload))
 
 

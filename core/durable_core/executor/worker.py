@@ -334,6 +334,7 @@ class Worker:
             input=beginning.input,
             parent_execution=beginning.parent_id,
             capture=self.capture,
+            waits=[],
         )
         with self._lock:
             held = self._hold(claim)

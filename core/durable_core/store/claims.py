@@ -9,7 +9,7 @@ from typing import NamedTuple
 from durable_core.failpoints import failpoint
 from durable_core.store import statements as sql
 from durable_core.store.transaction import Transaction
-from durable_core.store.wait_statements import CLOSE_MEMBERS_OF_DUE, END_DUE
+from durable_core.store.wait_statements import CLOSE_GROUP, END_DUE
 
 
 class Taken(NamedTuple):
@@ -70,8 +70,8 @@ def claim(
 ) -> list[Taken]:
     """Take ready tokens, higher priority and longer waiting first, at most `free[queue]` of each queue."""
     now = tx.now()
-    tx.execute(END_DUE, {"now": now})
-    tx.execute(CLOSE_MEMBERS_OF_DUE, {"now": now})
+    groups = [id for id, kind in tx.fetch(END_DUE, {"now": now}) if kind in ("any", "all")]
+    tx.execute_many(CLOSE_GROUP, [{"group": id, "now": now} for id in groups])
     woken = tx.execute(sql.WAKE_DUE + (sql.WAKE_DUE_UNLOCKED if tx.dialect == "postgres" else ")"), {"now": now})
     if woken:
         failpoint("inside_wake", worker_id)

@@ -18,6 +18,14 @@ _STEP_FIELDS: Final = ", ".join(
 )
 _STEP_VALUES: Final = ", ".join("e.revision - v.seq" if column == "seq" else f"v.{column}" for column in STEP_COLUMNS)
 
+_GOES_ON: Final = "CASE WHEN x.control = 0 AND x.status IN ('pending', 'running', 'waiting') THEN TRUE ELSE FALSE END"
+_HELD: Final = "CASE WHEN k.fence = r.fence AND k.status = 'running' THEN TRUE ELSE FALSE END"
+_STANDS: Final = f"""CASE WHEN {_HELD} AND k.stop = 0 AND k.path = r.from_path AND k.iteration = r.from_iteration
+            THEN TRUE ELSE FALSE END"""
+"""Nothing is asked of the execution; the token is held; it stands where it was. The planner takes a CASE to hold for
+half of all rows, and finds them by their keys. Of the bare conditions it expects a single row of the whole table, and
+would look through the table once for each record."""
+
 RECORD: Final = f"""
 WITH r AS (
     SELECT * FROM json_to_recordset(CAST(:records AS json)) AS r(id text, fence bigint, execution text, from_path text,
@@ -25,11 +33,10 @@ WITH r AS (
         output text, context text)
 ), x AS MATERIALIZED (
     SELECT x.id FROM executions x JOIN r ON x.id = r.execution
-    WHERE r.finish AND x.control = 0 AND x.status || '' IN ('pending', 'running', 'waiting') FOR UPDATE OF x
+    WHERE r.finish AND {_GOES_ON} FOR UPDATE OF x
 ), f AS MATERIALIZED (
     SELECT k.id FROM tokens k JOIN r ON k.id = r.id JOIN x ON x.id = r.execution
-    WHERE k.fence = r.fence AND k.status || '' = 'running' AND k.stop = 0 AND k.path = r.from_path
-        AND k.iteration = r.from_iteration FOR UPDATE OF k
+    WHERE {_STANDS} FOR UPDATE OF k
 ), e AS (
     UPDATE executions x SET revision = x.revision + r.n,
         status = CASE WHEN r.finish THEN 'completed' ELSE x.status END,
@@ -38,36 +45,32 @@ WITH r AS (
         completed_at = CASE WHEN r.finish
             THEN COALESCE(CAST(:now AS bigint), CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint))
             ELSE x.completed_at END
-    FROM r WHERE x.id = r.execution AND x.control = 0 AND x.status || '' IN ('pending', 'running', 'waiting')
+    FROM r WHERE x.id = r.execution AND {_GOES_ON}
         AND (NOT r.finish OR r.id IN (SELECT id FROM f))
-        AND EXISTS (SELECT 1 FROM tokens k WHERE k.id = r.id AND k.fence = r.fence AND k.status || '' = 'running'
-            AND k.stop = 0 AND k.path = r.from_path AND k.iteration = r.from_iteration)
+        AND EXISTS (SELECT 1 FROM tokens k WHERE k.id = r.id AND {_STANDS})
     RETURNING r.id AS token_id, x.revision
 ), t AS (
     UPDATE tokens k SET path = r.path, iteration = r.iteration, mode = 'run', attempt = 1, pass_number = 1,
         begun_at = r.begun_at, changes = COALESCE(r.changes, k.changes),
         changes_seq = CASE WHEN r.changes IS NULL THEN k.changes_seq ELSE e.revision END
     FROM r JOIN e ON e.token_id = r.id
-    WHERE NOT r.finish AND k.id = r.id AND k.fence = r.fence AND k.status = 'running'
-    RETURNING k.id
+    WHERE NOT r.finish AND k.id = r.id AND {_HELD}
+    RETURNING k.id, e.revision
 ), d AS (
     DELETE FROM tokens k USING r JOIN e ON e.token_id = r.id
-    WHERE r.finish AND k.id = r.id AND k.fence = r.fence AND k.status = 'running'
-    RETURNING k.id
+    WHERE r.finish AND k.id = r.id AND {_HELD}
+    RETURNING k.id, e.revision
 ), done AS (
-    SELECT id FROM t UNION ALL SELECT id FROM d
+    SELECT id, revision FROM t UNION ALL SELECT id, revision FROM d
 ), s AS (
     INSERT INTO steps ({", ".join(STEP_COLUMNS)})
     SELECT {_STEP_VALUES}
     FROM json_to_recordset(CAST(:steps AS json)) AS v(token_id text, {_STEP_FIELDS})
-    JOIN e ON e.token_id = v.token_id JOIN done ON done.id = v.token_id
+    JOIN done e ON e.id = v.token_id
 )
-SELECT e.token_id, e.revision FROM e JOIN done ON done.id = e.token_id"""
+SELECT id, revision FROM done"""
 """What `e` sees of a token may be older than the lock it waited for. A token that moves looks again as it does so, and
 the others of its record follow it; an end could not be taken back, so its execution and token are locked first.
-
-`status || ''` keeps the planner from the indexes on the status: it does not know how few records there are, and would
-rather look through all that runs or waits than for some keys.
 """
 
 MOVE: Final = f"""
@@ -90,6 +93,39 @@ WITH e AS (
 )
 SELECT e.revision FROM e, t"""
 """`RECORD` for one token that moves on: what stands in plain parameters is found by its key at once."""
+
+
+SLEEP: Final = f"""
+WITH n AS MATERIALIZED (
+    SELECT COALESCE(CAST(:now AS bigint), CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint)) AS now
+), r AS MATERIALIZED (
+    SELECT r.*, n.now, n.now + r.us AS due FROM n, json_to_recordset(CAST(:records AS json)) AS r(id text, fence bigint,
+        execution text, from_path text, from_iteration text, pass_number int, begun_at bigint, changes text, wait text,
+        workflow text, path text, name text, occurrence int, position int, spec text, us bigint)
+), x AS MATERIALIZED (
+    SELECT x.id, x.revision FROM executions x JOIN r ON x.id = r.execution WHERE {_GOES_ON} FOR UPDATE OF x
+), t AS (
+    UPDATE tokens k SET status = 'waiting', worker_id = NULL, lease_until = NULL, available_at = r.due,
+        pass_number = r.pass_number, begun_at = r.begun_at, changes = r.changes, changes_seq = x.revision + 1
+    FROM r JOIN x ON x.id = r.execution WHERE k.id = r.id AND {_STANDS}
+    RETURNING k.id, k.execution_id
+), e AS (
+    UPDATE executions x SET status = 'waiting', revision = x.revision + 1 FROM t WHERE x.id = t.execution_id
+    RETURNING t.id, x.revision
+), w AS (
+    INSERT INTO waits (id, execution_id, token_id, workflow, path, iteration, kind, name, occurrence, position, status,
+        spec, due_at, created_at)
+    SELECT r.wait, r.execution, r.id, r.workflow, r.path, r.from_iteration, 'sleep', r.name, r.occurrence, r.position,
+        'open', r.spec, r.due, r.now
+    FROM r JOIN t ON t.id = r.id
+)
+SELECT e.id, e.revision, r.due FROM e JOIN r ON r.id = e.id"""
+"""First tokens that go to sleep for `us` microseconds from now, the only ones at work in their executions."""
+
+
+def sleep_params(records: Sequence[Mapping[str, Any]], now: int | None) -> dict[str, Any]:
+    """The parameters of `SLEEP`; without `now` the server's clock counts."""
+    return {"records": json.dumps(records), "now": now}
 
 
 def record_params(

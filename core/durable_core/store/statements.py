@@ -144,6 +144,21 @@ UPDATE tokens SET path = :path, iteration = :iteration, mode = 'run', attempt = 
     + _HOLDS
 )
 
+REST_TOKEN: Final = (
+    """
+UPDATE tokens SET status = 'waiting', worker_id = NULL, lease_until = NULL, available_at = :due,
+    pass_number = :pass_number, begun_at = :begun_at, changes = :changes,
+    changes_seq = (SELECT revision + 1 FROM executions WHERE executions.id = :execution)"""
+    + _HOLDS
+    + """
+    AND EXISTS (SELECT 1 FROM executions WHERE executions.id = :execution AND control = 0
+        AND executions.status IN ('pending', 'running', 'waiting'))"""
+)
+"""The only token at work goes to rest; `REST_EXECUTION` follows."""
+
+REST_EXECUTION: Final = """
+UPDATE executions SET status = 'waiting', revision = revision + 1 WHERE id = :execution RETURNING revision"""
+
 COMPLETE_EXECUTION: Final = (
     """
 UPDATE executions SET status = 'completed', revision = :revision, output = :output, context = :context,

@@ -208,6 +208,12 @@ class WaitRow(SQLModel, table=True):
             postgresql_where=text("status = 'open' AND event IS NOT NULL"),
         ),
         Index(
+            "ix_waits_group",
+            "group_id",
+            sqlite_where=text("group_id IS NOT NULL"),
+            postgresql_where=text("group_id IS NOT NULL"),
+        ),
+        Index(
             "ix_waits_open",
             "kind",
             "created_at",

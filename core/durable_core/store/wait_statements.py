@@ -57,14 +57,13 @@ SELECT event, status, payload FROM waits WHERE group_id = :group ORDER BY positi
 
 WAIT_BY_ID: Final = f"SELECT {_WAIT} FROM waits WHERE id = :id"
 
-# one statement each for what is due: sleeps end, everything else has timed out (W-6: the row's status decides)
+# one statement for what is due: sleeps end, everything else has timed out (W-6: the row's status decides). The tokens
+# say what that is: they have an index for it.
 END_DUE: Final = """
 UPDATE waits SET status = CASE WHEN kind = 'sleep' THEN 'satisfied' ELSE 'timed_out' END, resolved_at = :now
-WHERE status = 'open' AND due_at IS NOT NULL AND due_at <= :now"""
-
-CLOSE_MEMBERS_OF_DUE: Final = """
-UPDATE waits SET status = 'closed', resolved_at = :now WHERE status = 'open' AND group_id IN (
-    SELECT id FROM waits WHERE status = 'timed_out' AND resolved_at = :now)"""
+WHERE status = 'open' AND due_at IS NOT NULL AND due_at <= :now AND token_id IN (SELECT id FROM tokens
+    WHERE status IN ('retry', 'waiting') AND available_at IS NOT NULL AND available_at <= :now)
+RETURNING id, kind"""
 
 WAKE_TOKEN: Final = """
 UPDATE tokens SET status = CASE WHEN (SELECT control FROM executions WHERE executions.id = tokens.execution_id) = 0

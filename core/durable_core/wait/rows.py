@@ -43,10 +43,8 @@ def register(tx: Transaction, place: Place, spec: WaitSpec, *, payload: str | No
     `payload` that is known from the start (`ctx.once`, a child nobody waits for).
     """
     now = tx.now()
-    due = spec.until
-    if spec.seconds is not None:
-        due = now + round(spec.seconds * 1_000_000)
-    head = _row(place, spec, now, due)
+    head = open_row(place, spec, now)
+    due = head["due_at"]
     if spec.kind == "event":
         head["event"] = spec.events[0]
     elif spec.kind == "call":
@@ -78,7 +76,11 @@ def _registered_before(tx: Transaction, row: Row) -> tuple[bool, int | None]:
     return False, row["due_at"]
 
 
-def _row(place: Place, spec: WaitSpec, now: int, due: int | None) -> Row:
+def open_row(place: Place, spec: WaitSpec, now: int) -> Row:
+    """The row of a wait that begins now."""
+    due = spec.until
+    if spec.seconds is not None:
+        due = now + round(spec.seconds * 1_000_000)
     row: Row = dict.fromkeys(sql.WAIT_COLUMNS)
     row.update(
         id=new_id("wt"),

@@ -222,6 +222,7 @@ CREATE TABLE waits (
     PRIMARY KEY (id)
 );
 CREATE INDEX ix_waits_event ON waits (event) WHERE status = 'open' AND event IS NOT NULL;
+CREATE INDEX ix_waits_group ON waits (group_id) WHERE group_id IS NOT NULL;
 CREATE INDEX ix_waits_open ON waits (kind, created_at, id) WHERE status = 'open';
 CREATE INDEX ix_waits_token ON waits (token_id);
 CREATE UNIQUE INDEX ux_waits_call ON waits (execution_id, path, iteration, kind, name, occurrence);

@@ -270,6 +270,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index("ix_waits_event", "waits", ["event"], **_where("status = 'open' AND event IS NOT NULL"))
+    op.create_index("ix_waits_group", "waits", ["group_id"], **_where("group_id IS NOT NULL"))
     op.create_index("ix_waits_open", "waits", ["kind", "created_at", "id"], **_where("status = 'open'"))
     op.create_index("ix_waits_token", "waits", ["token_id"])
     op.create_index(
