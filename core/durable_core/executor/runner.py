@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from durable_core.bus.local import LocalBus
 from durable_core.bus.messages import Message
 from durable_core.clock import SYSTEM_CLOCK
-from durable_core.definition.nodes import Node, WorkNode
+from durable_core.definition.nodes import EventNode, Node, SleepNode, WorkNode
 from durable_core.errors import FencedError, StoreError
 from durable_core.executor.attempt import Attempts
 from durable_core.executor.captured import LinesUnit
@@ -76,6 +76,18 @@ class Runner:
             self.loop.start(lambda: self._work_async(claim))
         else:
             self.slots.submit(claim)
+
+    def dispatch_all(self, claims: Sequence[Claim]) -> None:
+        """The same for many that were claimed together: waits that are over share a commit."""
+        bare: list[Claim] = []
+        for claim in claims:
+            if len(claims) > 1 and _is_over(claim):
+                bare.append(claim)
+            else:
+                self.dispatch(claim)
+        units = [unit for unit in map(self._step, bare) if unit is not None]
+        if units and not self.closed:
+            self._bring(units)
 
     def _is_async(self, claim: Claim) -> bool:
         if claim.token.mode != "run" or claim.token.path is None:
@@ -162,21 +174,27 @@ class Runner:
             unit = self._unit(_broken(claim, error))
         if self.closed:
             return
-        unit.then = self.recorded
         first = not self._finished
-        self._finished.extend(with_lines(unit))
+        self._finished.append(unit)
         if first:
             # whatever else finishes in this turn of the loop shares the commit
             self.loop.soon(self._flush)
 
     def _flush(self) -> None:
         units, self._finished = self._finished, []
+        self._bring(units)
+
+    def _bring(self, units: Sequence[Unit]) -> None:
+        """Bring the records of several claims to the store, in one commit."""
+        together = [each for unit in units for each in with_lines(unit)]
+        for unit in units:
+            unit.then = self.recorded
         failpoint("before_record")
-        if self.around.committer.submit(units):
+        if self.around.committer.submit(together):
             failpoint("after_record")
-            for unit in units:
-                if unit.then is not None:
-                    self.recorded(unit)
+            # what follows begins together, so that it can share a commit as well
+            for claim in [following for unit in units if (following := self._followed(unit)) is not None]:
+                self.dispatch(claim)
 
     # --- recording -------------------------------------------------------------------------------------------------
 
@@ -194,14 +212,17 @@ class Runner:
         return None
 
     def recorded(self, unit: Unit) -> None:
+        following = self._followed(unit)
+        if following is not None:
+            self.dispatch(following)
+
+    def _followed(self, unit: Unit) -> Claim | None:
         try:
-            following = self._after(unit)
+            return self._after(unit)
         except Exception:
             assert isinstance(unit, PlanUnit | CompensateUnit)
             self._dropped(unit.plan.claim)
-            return
-        if following is not None:
-            self.dispatch(following)
+            return None
 
     def _dropped(self, claim: Claim) -> None:
         """Between two steps of ours something broke: let go, and the heartbeat gives back what nobody works on."""
@@ -338,6 +359,17 @@ def with_lines(unit: Any) -> tuple[Unit, ...]:
     if isinstance(unit, PlanUnit):
         unit.plan.logs = lines
     return (LinesUnit(claim, lines), unit)
+
+
+def _is_over(claim: Claim) -> bool:
+    """Whether the node where the claim stands is a wait that has ended, and that no code of the user's is to judge.
+
+    Waits that begin are left to the threads: what goes to sleep quicker than it can be woken is woken late.
+    """
+    if claim.pass_number == 1 or claim.token.mode != "run" or claim.token.path is None:
+        return False
+    node = claim.node
+    return isinstance(node, EventNode) or (isinstance(node, SleepNode) and node.until is None)
 
 
 def begun(claim: Claim) -> int:

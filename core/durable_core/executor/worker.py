@@ -56,6 +56,8 @@ SWEEP_SECONDS = 1.0
 """How often dead workers and expired leases are looked for."""
 IDLE_POLL_SECONDS = 2.0
 """How long an idle worker sleeps when nobody tells it of new work; changes are noticed much sooner as a rule."""
+GATHER_SECONDS = 0.001
+"""How long a full worker waits for more free slots than the first."""
 GRACE_SECONDS = 10.0
 """How long running bodies may go on when a worker stops."""
 
@@ -286,8 +288,7 @@ class Worker:
                     continue  # given back for want of a worker, and claimed again by this one: once is enough
                 if self._hold(claim):
                     fresh.append(claim)
-        for claim in fresh:
-            self.runner.dispatch(claim)
+        self.runner.dispatch_all(fresh)
 
     def _hold(self, claim: Claim) -> bool:
         """Count a claim as one that is worked on; False when its token is on its way back (with the lock held)."""
@@ -441,6 +442,8 @@ class Worker:
         if self._others_committed:
             self._others_committed = False
             self._heed_stop_requests()
+        if self._full and self._nearly_full():
+            time.sleep(GATHER_SECONDS)  # records come in groups: the other slots of this one are about to be free
         with self._lock:
             free = {queue: limit - self._taken.get(queue, 0) for queue, limit in self.options.queues.items()}
             free = {queue: count for queue, count in free.items() if count > 0}
@@ -457,6 +460,10 @@ class Worker:
             # a deadline, or work that this worker does not serve: the sweep and others see to those
             return min(IDLE_POLL_SECONDS, 0.05) if self._deadlines() else IDLE_POLL_SECONDS
         return min(IDLE_POLL_SECONDS, (due - now) / 1_000_000)
+
+    def _nearly_full(self) -> bool:
+        """Whether so little is free that a claim would be for a few tokens of many."""
+        return all(8 * self.room(queue) < limit for queue, limit in self.options.queues.items())
 
     def _claim(self, free: Mapping[str, int], names: list[str]) -> int:
         request = ClaimRequest(worker_id=self.id, free=free, workflows=names, lease_us=self.lease_us)
