@@ -132,7 +132,7 @@ def _workers(engine: Surface) -> Iterator[Check]:
         names = ", ".join(f"{one['name']} (pid {one['pid']}, silent for {one['silent_s']:.0f} s)" for one in lost)
         hint = "The next worker takes over what they held." if not alive else "Their work is taken over within seconds."
         yield Check("lost workers", "warning", names, hint)
-    abandoned = [claim for worker in engine.workers for claim in worker.abandoned.values()]
+    abandoned = [claim for worker in engine.workers for claim in worker.holdings.abandoned.values()]
     if abandoned:
         names = ", ".join(f"{claim.execution_id} at {claim.token.path}" for claim in abandoned)
         hint = "They ran over their timeout and keep their slot until they return; isolation='process' can be killed."

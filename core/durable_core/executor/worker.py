@@ -24,9 +24,10 @@ from durable_core.errors import StoreError
 from durable_core.executor.attempt import Attempts, Waiting
 from durable_core.executor.captured import Capture
 from durable_core.executor.claim import Claim
-from durable_core.executor.deadlines import expire_deadlines
 from durable_core.executor.definitions import Definitions
 from durable_core.executor.fold import plan_outcome
+from durable_core.executor.heart import Heart, Reactions
+from durable_core.executor.holdings import Holdings
 from durable_core.executor.load import Loader
 from durable_core.executor.oslock import ProcessLock, host_identity, lock_path
 from durable_core.executor.record import unit_for
@@ -34,9 +35,10 @@ from durable_core.executor.refused import Refused
 from durable_core.executor.runner import Runner, Surroundings
 from durable_core.executor.settlement import Holder
 from durable_core.executor.start import Beginning, Begun
-from durable_core.executor.takeover import bury, dead_workers, give_back, take_over_expired
+from durable_core.executor.sweep import Hands, Sweeper
+from durable_core.executor.takeover import give_back
 from durable_core.executor.timers import Timers
-from durable_core.executor.versions import Unblocker, adopt, park, unblock
+from durable_core.executor.versions import adopt, park
 from durable_core.failpoints import failpoint
 from durable_core.ids import new_id
 from durable_core.query.fitness import Adopts, Misfits, Unknown
@@ -52,8 +54,6 @@ log = logging.getLogger("durable_studio.executor")
 
 DEFAULT_LEASE = 30.0
 """Seconds that a silent worker keeps its tokens; a killed one on this machine is noticed at once."""
-SWEEP_SECONDS = 1.0
-"""How often dead workers and expired leases are looked for."""
 IDLE_POLL_SECONDS = 2.0
 """How long an idle worker sleeps when nobody tells it of new work; changes are noticed much sooner as a rule."""
 GATHER_SECONDS = 0.001
@@ -102,22 +102,32 @@ class Worker:
         self.attempts.on_abandoned_end = self._abandoned_end
         self.loader = Loader(definitions.stored, self.id, capture)
         self._refused: deque[Refused] = deque()
-        self._unblocker = Unblocker(definitions)
-        self.held: dict[str, Claim] = {}
-        self.abandoned: dict[int, Claim] = {}
-        self._orphans: dict[tuple[str, int], float] = {}
-        self._given_back: set[tuple[str, int]] = set()
-        self._taken: dict[str, int] = dict.fromkeys(options.queues, 0)
+        self.holdings = Holdings(options.queues)
         self._lock = threading.Lock()
         self._wake = threading.Event()
         self._stopping = False
         self._full = False
         self._others_committed = False
-        self._lease_deadline = 0.0
-        self._beating = threading.Lock()
         self._threads: list[threading.Thread] = []
         self._process_lock: ProcessLock | None = None
         self._stop_heart = threading.Event()
+        self._heart = Heart(
+            self.id,
+            options.lease,
+            self.holdings,
+            committer,
+            clock,
+            Reactions(lost=self._lost, give_back=self._give_back),
+        )
+        self._sweeper = Sweeper(
+            self.id,
+            self.lease_us,
+            self.holdings,
+            committer,
+            definitions,
+            bus,
+            Hands(stopping=lambda: self._stopping, take_up=self._take_up, interrupt=self.interrupt, wake=self.wake),
+        )
         self.runner = Runner(
             Surroundings(
                 committer=committer,
@@ -126,7 +136,7 @@ class Worker:
                 holder_for=self._holder_for,
                 load=self._load,
                 released=self._released,
-                moved=self._moved,
+                moved=self.holdings.replace,
                 work_waits=self._work_waits,
                 interrupt=self.interrupt,
                 still_held=self._still_held,
@@ -161,13 +171,18 @@ class Worker:
 
         HOOKS.acquire()
         self.committer.run(announce)
-        self._lease_deadline = self.clock.monotonic() + self.options.lease
+        self._heart.begin()
         try:
-            self._sweep()
+            self._sweeper.sweep()
         except ContentionError as error:  # another worker sweeps as well: the next sweep comes in a second
             log.info("worker %s sweeps later: %s", self.id, error)
-        for name, target in (("claims", self._claim_loop), ("heart", self._heart_loop), ("sweep", self._sweep_loop)):
-            thread = threading.Thread(target=target, name=f"durable-{name}", daemon=True)
+        loops: dict[str, Callable[[], None]] = {
+            "claims": self._claim_loop,
+            "heart": partial(self._heart.loop, self._stop_heart),
+            "sweep": partial(self._sweeper.loop, self._stop_heart),
+        }
+        for name, loop in loops.items():
+            thread = threading.Thread(target=loop, name=f"durable-{name}", daemon=True)
             thread.start()
             self._threads.append(thread)
 
@@ -180,9 +195,9 @@ class Worker:
             self._stopping = True
         self._wake.set()
         deadline = time.monotonic() + grace
-        while self.held and time.monotonic() < deadline:
+        while not self.idle and time.monotonic() < deadline:
             time.sleep(0.005)
-        self.runner.close(list(self.held.values()))
+        self.runner.close(list(self.holdings.claims.values()))
         self._stop_heart.set()
         for thread in self._threads:
             if thread is not threading.current_thread():
@@ -216,8 +231,7 @@ class Worker:
         for thread in self._threads:  # the dead claim nothing: what is being claimed belongs to what it held
             if thread is not threading.current_thread():
                 thread.join(timeout=5.0)
-        with self._lock:
-            self.held.clear()
+        self.holdings.clear()
         self.timers.close()
         HOOKS.release()
         if self._process_lock is not None:
@@ -247,7 +261,8 @@ class Worker:
 
     @property
     def idle(self) -> bool:
-        return not self.held
+        """Whether it holds nothing."""
+        return not self.holdings.claims
 
     # --- what the runner needs -------------------------------------------------------------------------------------
 
@@ -257,7 +272,7 @@ class Worker:
                 return False
             if queue == claim.queue:
                 return True
-            return self._taken.get(queue, 0) < self.options.queues.get(queue, 0)
+            return self.holdings.room(queue) > 0
 
         return Holder(self.id, self.lease_us, serves, self.definitions)
 
@@ -280,23 +295,7 @@ class Worker:
         self._settle([each for each in found if isinstance(each, Refused)])
 
     def _work_on(self, loaded: Sequence[Claim]) -> None:
-        fresh = []
-        with self._lock:
-            for claim in loaded:
-                before = self.held.get(claim.token_id)
-                if before is not None and before.fence == claim.fence:
-                    continue  # given back for want of a worker, and claimed again by this one: once is enough
-                if self._hold(claim):
-                    fresh.append(claim)
-        self.runner.dispatch_all(fresh)
-
-    def _hold(self, claim: Claim) -> bool:
-        """Count a claim as one that is worked on; False when its token is on its way back (with the lock held)."""
-        if (claim.token_id, claim.fence) in self._given_back:
-            return False
-        self.held[claim.token_id] = claim
-        self._taken[claim.queue] = self._taken.get(claim.queue, 0) + 1
-        return True
+        self.runner.dispatch_all([claim for claim in loaded if self.holdings.add(claim)])
 
     def _settle(self, refused: Iterable[Refused]) -> None:
         for each in refused:
@@ -337,49 +336,27 @@ class Worker:
             capture=self.capture,
             waits=[],
         )
-        with self._lock:
-            held = self._hold(claim)
-        if held:
+        if self.holdings.add(claim):
             self.runner.dispatch(claim)
 
     def room(self, queue: str) -> int:
         """How many more tokens of a queue it would take."""
-        return 0 if self._stopping else self.options.queues.get(queue, 0) - self._taken.get(queue, 0)
+        return 0 if self._stopping else self.holdings.room(queue)
 
     def reserve(self, queue: str) -> Holder | None:
         """Room for one more token of a queue, as the holder to start it with; None when there is none."""
-        if self._stopping or self._taken.get(queue, 0) >= self.options.queues.get(queue, 0):
+        if self.room(queue) <= 0:
             return None
         return Holder(self.id, self.lease_us, lambda name: name == queue)
 
     def _released(self, claim: Claim) -> None:
-        with self._lock:
-            if self.held.get(claim.token_id) is claim:
-                del self.held[claim.token_id]
-            if claim.abandoned:
-                return  # its thread is still busy: the slot is given back when the body ends
-            self._taken[claim.queue] -= 1
-            full = self._full
-        if full:
+        self.holdings.remove(claim)
+        if self._full and not claim.abandoned:
             self._wake.set()
 
     def _abandoned_end(self, claim: Claim) -> None:
-        with self._lock:
-            self.abandoned.pop(id(claim), None)
-            self._taken[claim.queue] -= 1
+        self.holdings.abandoned_end(claim)
         self._wake.set()
-
-    def _moved(self, claim: Claim, following: Claim) -> None:
-        with self._lock:
-            if self.held.get(claim.token_id) is claim:
-                del self.held[claim.token_id]
-            if (following.token_id, following.fence) not in self._given_back:
-                self.held[following.token_id] = following
-            if claim.abandoned:
-                self._taken[following.queue] = self._taken.get(following.queue, 0) + 1
-            elif following.queue != claim.queue:
-                self._taken[claim.queue] -= 1
-                self._taken[following.queue] = self._taken.get(following.queue, 0) + 1
 
     def _work_waits(self, due: int | None) -> None:
         if due is None:
@@ -389,7 +366,7 @@ class Worker:
 
     def interrupt(self, token_id: str) -> None:
         """Ask the body that runs for a token to stop: async ones are cancelled, the others see `ctx.cancelled`."""
-        claim = self.held.get(token_id)
+        claim = self.holdings.claims.get(token_id)
         if claim is not None:
             claim.stopped = True
             interrupt = claim.interrupt
@@ -397,23 +374,18 @@ class Worker:
                 interrupt()
 
     def interrupt_execution(self, execution_id: str) -> None:
-        for claim in list(self.held.values()):
+        for claim in list(self.holdings.claims.values()):
             if claim.execution_id == execution_id:
                 self.interrupt(claim.token_id)
 
     def _still_held(self, claim: Claim) -> bool:
         if self._stopping:
             return False  # the token goes back in `close`
-        if self.clock.monotonic() >= self._lease_deadline:
-            # this process was frozen, or the store was away: one thread finds out for all what is still ours
-            with self._beating:
-                if self.clock.monotonic() >= self._lease_deadline:
-                    self._beat()
-        return self.held.get(claim.token_id) is claim
+        self._heart.see_to_leases()
+        return self.holdings.holds(claim)
 
     def _expired(self, claim: Claim, node: object, outcome: object, started_at: int) -> None:
-        with self._lock:
-            self.abandoned[id(claim)] = claim
+        self.holdings.abandon(claim)
         plan = plan_outcome(claim, node, outcome, started_at)  # type: ignore[arg-type]
         unit = unit_for(plan, self._holder_for)
         unit.then = self.runner.recorded
@@ -441,13 +413,11 @@ class Worker:
             self._settle((self._refused.popleft(),))
         if self._others_committed:
             self._others_committed = False
-            self._heed_stop_requests()
-        if self._full and self._nearly_full():
+            self._sweeper.heed_stop_requests()
+        if self._full and self.holdings.nearly_full:
             time.sleep(GATHER_SECONDS)  # records come in groups: the other slots of this one are about to be free
-        with self._lock:
-            free = {queue: limit - self._taken.get(queue, 0) for queue, limit in self.options.queues.items()}
-            free = {queue: count for queue, count in free.items() if count > 0}
-            self._full = len(free) < len(self.options.queues)
+        free = self.holdings.free()
+        self._full = len(free) < len(self.options.queues)
         names = registry.names()
         if free and names and self._claim(free, names):
             return 0.0
@@ -458,12 +428,8 @@ class Worker:
             return IDLE_POLL_SECONDS
         if due <= now:
             # a deadline, or work that this worker does not serve: the sweep and others see to those
-            return min(IDLE_POLL_SECONDS, 0.05) if self._deadlines() else IDLE_POLL_SECONDS
+            return min(IDLE_POLL_SECONDS, 0.05) if self._sweeper.deadlines() else IDLE_POLL_SECONDS
         return min(IDLE_POLL_SECONDS, (due - now) / 1_000_000)
-
-    def _nearly_full(self) -> bool:
-        """Whether so little is free that a claim would be for a few tokens of many."""
-        return all(8 * self.room(queue) < limit for queue, limit in self.options.queues.items())
 
     def _claim(self, free: Mapping[str, int], names: list[str]) -> int:
         request = ClaimRequest(worker_id=self.id, free=free, workflows=names, lease_us=self.lease_us)
@@ -482,135 +448,15 @@ class Worker:
         self._take_up(taken)
         return len(taken)
 
-    def _heart_loop(self) -> None:
-        pause = max(0.05, self.options.lease / 3)
-        while not self._stop_heart.wait(pause):
-            try:
-                with self._beating:
-                    self._beat()
-            except StoreError as error:
-                log.warning("worker %s cannot renew its leases: %s", self.id, error)
+    def _lost(self, claim: Claim) -> None:
+        self.interrupt(claim.token_id)
+        self._released(claim)
 
-    def _beat(self) -> None:
-        failpoint("before_heartbeat", self.id)
-        began = self.clock.monotonic()
-        owned = self.committer.run(lambda tx: claims.renew(tx, self.id, self.lease_us))
-        with self._lock:
-            lost = [claim for claim in self.held.values() if owned.get(claim.token_id) != claim.fence]
-            orphans = {token: fence for token, fence in owned.items() if token not in self.held}
-        self._give_back(orphans)
-        for claim in lost:
-            if self._lost_for_good(claim):
-                log.warning("execution %s: lease of %s was lost", claim.execution_id, claim.token_id)
-                self.interrupt(claim.token_id)
-                self._released(claim)
-        self._lease_deadline = began + self.options.lease
-        failpoint("after_heartbeat", self.id)
-
-    def _give_back(self, orphans: dict[str, int]) -> None:
-        """Tokens that are ours in the store, and that nobody here has worked on for a whole lease (E-3).
-
-        What was claimed a moment ago and is still being loaded is not in `held` either, for as long as that takes.
-        """
-        now = self.clock.monotonic()
-        young: dict[tuple[str, int], float] = {}
-        for token_id, fence in orphans.items():
-            since = self._orphans.get((token_id, fence), now)
-            if now - since < self.options.lease:
-                young[token_id, fence] = since
-                continue
-            with self._lock:
-                if token_id in self.held:
-                    continue
-                self._given_back.add((token_id, fence))  # from here on, whoever loads it lets it be
-            log.warning("worker %s gives %s back: nobody works on it", self.id, token_id)
-            self.committer.run(self._return(token_id, fence))
-            self._wake.set()
-        self._orphans = young
+    def _give_back(self, token_id: str, fence: int) -> None:
+        self.committer.run(self._return(token_id, fence))
+        self._wake.set()
 
     def _return(self, token_id: str, fence: int) -> Callable[[Transaction], None]:
         return partial(
             give_back, token_id=token_id, fence=fence, worker_id=self.id, definition_of=self.definitions.stored
         )
-
-    def _lost_for_good(self, claim: Claim) -> bool:
-        """Whether the token is no longer this claim's; it may just have moved on since the heartbeat was read."""
-        with self.database.read() as tx:
-            found = tx.fetch_one(sql.HOLDING, {"id": claim.token_id, "fence": claim.fence})
-        return found is None and self.held.get(claim.token_id) is claim and not self._recording(claim)
-
-    def _recording(self, claim: Claim) -> bool:
-        """Give a record that is on its way the time to arrive before the claim counts as lost."""
-        time.sleep(0.05)
-        return self.held.get(claim.token_id) is not claim
-
-    def _sweep_loop(self) -> None:
-        while not self._stop_heart.wait(SWEEP_SECONDS):
-            try:
-                self._sweep()
-            except StoreError as error:
-                log.warning("worker %s cannot sweep: %s", self.id, error)
-            except Exception:
-                log.exception("worker %s: sweeping failed", self.id)
-
-    def _sweep(self) -> None:
-        with self.database.read() as tx:
-            dead = dead_workers(tx, self.id, host_identity())
-            expired = tx.fetch(sql.EXPIRED_TOKENS, {"now": tx.now()})
-        recovered = 0
-        if dead or expired:
-            failpoint("before_takeover", self.id)
-        for worker_id in dead:
-            recovered += self.committer.run(partial(bury, worker_id=worker_id, definition_of=self.definitions.stored))
-        if expired:
-            recovered += self.committer.run(lambda tx: take_over_expired(tx, self.definitions.stored))
-        if recovered:
-            failpoint("after_takeover", self.id)
-        self._heed_stop_requests()
-        self._deadlines()
-        self._unblock()
-        if recovered:
-            self._wake.set()
-
-    def _unblock(self) -> None:
-        """Take up blocked executions that fit the code of this process (again)."""
-        if self._stopping:
-            return
-        with self.database.read() as tx:
-            candidates = self._unblocker.candidates(tx)
-        for candidate in candidates:
-            room = {queue: self.room(queue) for queue in self.options.queues}
-            settled, taken = self.committer.run(
-                partial(
-                    unblock,
-                    candidate=candidate,
-                    definitions=self.definitions,
-                    worker_id=self.id,
-                    lease_us=self.lease_us,
-                    room=room,
-                )
-            )
-            if settled is None:
-                self._unblocker.forget(candidate)
-                continue
-            log.info("execution %s goes on: its definition fits again", candidate.execution_id)
-            self.bus.publish(Message("control", candidate.execution_id, settled.revision, "", settled.status))
-            self._take_up(taken)
-            if settled.ready:
-                self._wake.set()
-
-    def _heed_stop_requests(self) -> None:
-        """Another process may have cancelled something: ask the bodies it names to stop."""
-        if not self.held:
-            return
-        with self.database.read() as tx:
-            asked = tx.fetch(sql.STOP_REQUESTS, {"worker": self.id})
-        for (token_id,) in asked:
-            self.interrupt(token_id)
-
-    def _deadlines(self) -> bool:
-        """Let executions that ran over their workflow's timeout fail."""
-        return expire_deadlines(self.committer, self.definitions, self.bus, self.interrupt, self._wake.set)
-
-
-WorkerFactory = Callable[[WorkerOptions], Worker]
