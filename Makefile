@@ -8,6 +8,8 @@ BENCH := build/bench-venv
 ROOTS := core tui notebook_ext studio tests bench
 # Tests wait for databases and processes more than they compute: a few more at once than there are cores.
 JOBS ?= 4
+# Else every worker and every process that a test starts would compile all modules again.
+unexport PYTHONDONTWRITEBYTECODE
 PYTEST := $(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 
 .PHONY: help demo test crash check format bench soak lowest clean
@@ -58,12 +60,13 @@ test: $(VENV)/stamp-dev $(VENV)/stamp-system
 crash: $(VENV)/stamp-dev $(VENV)/stamp-system
 	$(PYTEST) -ra -m crash
 
+# Generated tests take a share of their examples here, see tests/generation.py.
 check: $(VENV)/stamp-dev
 	$(BIN)/ruff check $(ROOTS)
 	$(BIN)/ruff format --check $(ROOTS)
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
-	$(PYTEST) -q -m "not slow and not service and not browser and not crash"
+	$(PYTEST) -q -m "not slow and not service and not browser and not crash" --hypothesis-profile=quick
 
 format: $(VENV)/stamp-dev
 	$(BIN)/ruff check --fix $(ROOTS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Generator, Iterator
 from contextlib import ExitStack
 from importlib.util import find_spec
@@ -10,8 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import settings
 
+from tests.generation import PATIENT, register_profiles
 from tests.services import PostgresServer, ServiceMissing, postgres_server
 
 if TYPE_CHECKING:
@@ -27,9 +29,9 @@ def pytest_configure(config: pytest.Config) -> None:
         from durable_core.testing import plugin
 
         config.pluginmanager.register(plugin, "durable_studio")
+    register_profiles()
     if not in_ci():  # there hypothesis has a profile of its own, which is as patient
-        settings.register_profile("patient", suppress_health_check=[HealthCheck.too_slow])
-        settings.load_profile("patient")
+        settings.load_profile(PATIENT)
 
 
 def in_ci() -> bool:
@@ -104,10 +106,21 @@ def postgres_store_url(_postgres_stores: StorePool | str) -> Iterator[str]:
         yield url
 
 
+@pytest.fixture(scope="session")
+def _sqlite_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from durable_core.store.database import open_database
+
+    path = tmp_path_factory.mktemp("store") / "empty.db"
+    open_database(f"sqlite:///{path}").close()
+    return path
+
+
 @pytest.fixture
-def sqlite_store_url(sqlite_url: str) -> str:
-    """The twin of `postgres_store_url`."""
-    return sqlite_url
+def sqlite_store_url(_sqlite_store: Path, tmp_path: Path) -> str:
+    """The twin of `postgres_store_url`: an SQLite file with one empty store; making its tables costs more than a copy."""
+    path = tmp_path / "durable.db"
+    shutil.copyfile(_sqlite_store, path)
+    return f"sqlite:///{path}"
 
 
 @pytest.fixture

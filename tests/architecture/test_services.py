@@ -39,7 +39,7 @@ def test_a_skipped_service_test_fails_in_ci_only(tmp_path: Path, ci: str, failed
     """With CI set, tests marked `service` or `browser` fail with the reason instead of being skipped."""
     tests = tmp_path / "tests"
     tests.mkdir()
-    for name in ("conftest.py", "services.py"):
+    for name in ("conftest.py", "generation.py", "services.py"):
         (tests / name).write_text((PROJECT / "tests" / name).read_text())
     (tmp_path / "pyproject.toml").write_text((PROJECT / "pyproject.toml").read_text())
     (tests / "test_skipping.py").write_text(SKIPPING_TESTS)

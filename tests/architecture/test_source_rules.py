@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 from tests.architecture.sources import modules, name_of, source_files, text_of
@@ -17,10 +17,10 @@ BROAD = {"Exception", "BaseException"}
 SOURCE_SUFFIXES = {".py", ".js", ".mjs", ".ts", ".css", ".tcss", ".html"}
 
 
-def nodes() -> Iterator[tuple[Path, ast.AST]]:
-    for path in modules():
-        for node in ast.walk(ast.parse(text_of(path), filename=str(path))):
-            yield path, node
+@cache
+def nodes() -> list[tuple[Path, ast.AST]]:
+    """Every node of every module; read once for all tests here."""
+    return [(path, node) for path in modules() for node in ast.walk(ast.parse(text_of(path), filename=str(path)))]
 
 
 def place(path: Path, node: ast.AST) -> str:

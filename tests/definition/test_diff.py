@@ -6,13 +6,14 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from durable_core.definition.diff import DefinitionDiff, diff
 from durable_core.definition.model import Definition
 from durable_core.dsl import Flow, decision, foreach, loop, parallel, registry, step, workflow
-from strategies.definitions import definitions
+from tests.generation import examples
+from tests.strategies.definitions import definitions
 
 
 def make(name: str) -> Any:
@@ -110,7 +111,7 @@ def test_nodes_whose_functions_are_gone_are_named() -> None:
 
 
 @given(definitions(waits=True), st.data())
-@settings(max_examples=50, deadline=None)
+@examples(50, deadline=None)
 def test_a_definition_does_not_differ_from_itself(definition: Definition, data: st.DataObject) -> None:
     tokens = data.draw(st.lists(st.sampled_from(list(definition.places)), max_size=3))
     found: DefinitionDiff = diff(definition, definition, token_paths=tokens)
@@ -118,7 +119,7 @@ def test_a_definition_does_not_differ_from_itself(definition: Definition, data: 
 
 
 @given(definitions(waits=True), definitions(waits=True), st.data())
-@settings(max_examples=50, deadline=None)
+@examples(50, deadline=None)
 def test_any_two_definitions_can_be_compared(old: Definition, new: Definition, data: st.DataObject) -> None:
     tokens = data.draw(st.lists(st.sampled_from(list(old.places)), max_size=3))
     found = diff(old, new, token_paths=tokens)

@@ -7,13 +7,14 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from durable_core.definition.document import canonical_hash, from_document, to_document
 from durable_core.definition.model import Definition
 from durable_core.definition.nodes import CallNode, RetryPolicy, Source, StepNode
 from durable_core.errors import SchemaVersionError, SerializationError
-from strategies.definitions import definitions
+from tests.generation import examples
+from tests.strategies.definitions import definitions
 
 
 def step(name: str = "a", **options: Any) -> StepNode:
@@ -21,7 +22,7 @@ def step(name: str = "a", **options: Any) -> StepNode:
 
 
 @given(definitions(waits=True))
-@settings(max_examples=80, deadline=None)
+@examples(80, deadline=None)
 def test_every_definition_comes_back_equal_from_its_document(definition: Definition) -> None:
     document = json.loads(json.dumps(to_document(definition)))
     back = from_document(document)

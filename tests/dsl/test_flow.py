@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from pydantic import BaseModel, Field
 
 from durable_core.definition.document import from_document, to_document
@@ -46,7 +46,8 @@ from durable_core.dsl import (
     workflow,
 )
 from durable_core.errors import DefinitionError, LimitError
-from strategies.definitions import workflows
+from tests.generation import examples
+from tests.strategies.definitions import workflows
 
 
 class Color(enum.Enum):
@@ -419,7 +420,7 @@ def test_builders_inside_a_running_step_name_the_method_of_ctx(build: Any, metho
 
 
 @given(workflows(waits=True))
-@settings(max_examples=40, deadline=None)
+@examples(40, deadline=None)
 def test_whatever_is_written_compiles_to_the_same_definition_each_time(flow: Workflow) -> None:
     definition = flow.definition
     assert len({node.id for node in definition.walk()}) == len(definition.places)

@@ -8,7 +8,7 @@ from itertools import cycle
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from durable_core.definition.model import Definition
@@ -26,13 +26,12 @@ from durable_core.dsl.workflow import Workflow
 from durable_core.engine.engine import Engine
 from durable_core.engine.execution import Execution
 from durable_core.testing.kit import Kit
+from tests.generation import examples
 from tests.interpreter.reference import Walk
 from tests.interpreter.worlds import World, _value, worlds
 
 PATIENCE = 20.0
-relaxed = settings(
-    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
+relaxed = examples(20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 
 
 @pytest.fixture(scope="module")

@@ -139,6 +139,7 @@ def test_an_execution_can_be_awaited(engine: Engine) -> None:
     assert asyncio.run(main()) == 1
 
 
+@pytest.mark.slow
 def test_a_step_of_another_queue_runs_where_that_queue_is_served(store_url: str) -> None:
     """Steps with another `queue` run on workers of that queue, and the flow comes back."""
     threads: list[tuple[str, str]] = []
@@ -183,6 +184,7 @@ def test_two_workers_in_one_process_share_the_work(store_url: str) -> None:
     assert len(ran) == 90
 
 
+@pytest.mark.slow
 def test_two_engines_on_one_store_share_the_work(store_url: str) -> None:
     """D-2, E-1: two engines on the same store; what one starts, either runs, and both see the end."""
     with Engine(store_url, worker=False) as client, Engine(store_url) as first, Engine(store_url) as second:
@@ -195,6 +197,7 @@ def test_two_engines_on_one_store_share_the_work(store_url: str) -> None:
         assert first.get_execution(started[0].id).status == second.get_execution(started[0].id).status == "completed"
 
 
+@pytest.mark.slow
 def test_cancel_from_another_engine_reaches_the_running_body(store_url: str) -> None:
     """T-6: the body runs elsewhere; it is asked to stop all the same."""
     begun = threading.Event()
@@ -212,6 +215,7 @@ def test_cancel_from_another_engine_reaches_the_running_body(store_url: str) -> 
         assert run.wait(15).status == "cancelled"
 
 
+@pytest.mark.slow
 def test_a_worker_leaves_alone_what_it_does_not_know(store_url: str) -> None:
     """Workers claim only workflows whose name they have registered."""
     with Engine(store_url, worker=False) as client:

@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import xml.etree.ElementTree as ElementTree
+from functools import cache
 
 import pytest
 
@@ -43,6 +44,9 @@ def graph(name: str) -> Graph:
     return overlay(plain, {first: failed, "decide": decided}, metadata={"status": "failed", "execution_id": name})
 
 
+HARMLESS = graph("harmless")
+
+
 def elements(svg: str) -> list[str]:
     """Tags in order, without those that only mean that a text was clipped."""
     root = ElementTree.fromstring(svg.encode())
@@ -52,7 +56,7 @@ def elements(svg: str) -> list[str]:
 @cases
 def test_svg(name: str) -> None:
     svg = graph(name).to_svg()
-    found, harmless = elements(svg), elements(graph("harmless").to_svg())
+    found, harmless = elements(svg), elements(HARMLESS.to_svg())
     # a version or second line that finds no room is left out
     assert [one for one in found if one != f"{SVG}tspan"] == [one for one in harmless if one != f"{SVG}tspan"]
     root = ElementTree.fromstring(svg.encode())
@@ -77,7 +81,7 @@ def test_svg(name: str) -> None:
 @cases
 def test_html(name: str) -> None:
     shown = graph(name)._repr_mimebundle_()["text/html"]
-    assert re.findall(r"<(\w+)", shown) == re.findall(r"<(\w+)", graph("harmless")._repr_mimebundle_()["text/html"])
+    assert re.findall(r"<(\w+)", shown) == re.findall(r"<(\w+)", HARMLESS._repr_mimebundle_()["text/html"])
     page = graph(name).to_html()
     assert "<script" not in page and "<img" not in page
 
@@ -89,9 +93,7 @@ def test_text(name: str) -> None:
     assert {sum(cell_width(text) for text, _ in row) for row in rows} == {drawn.width}
     whole = "".join(text for row in rows for text, _ in row)
     assert not re.search("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\ud800-\udfff]", whole)
-    assert whole.count("▼") == "".join(text for row in TextPicture(graph("harmless")).paint() for text, _ in row).count(
-        "▼"
-    )
+    assert whole.count("▼") == "".join(text for row in TextPicture(HARMLESS).paint() for text, _ in row).count("▼")
 
 
 @cases
@@ -100,7 +102,7 @@ def test_mermaid(name: str) -> None:
         return [re.sub(r'"[^"\n]*"', '""', line) for line in text.splitlines()]
 
     text = graph(name).to_mermaid()
-    assert bones(text) == bones(graph("harmless").to_mermaid())
+    assert bones(text) == bones(HARMLESS.to_mermaid())
     for label in re.findall(r'"([^"\n]*)"', text):
         assert not re.search(r"[\[\](){}<>|`;%\\&]", re.sub(r"#\d+;|<br/>", "", label))
         assert not re.match(r"(\d+[.)]|[-*+])\s", label)
@@ -111,24 +113,26 @@ def test_json_and_cytoscape(name: str) -> None:
     drawn = graph(name)
     assert graph_from_json(drawn.to_json()) == drawn
     found = json.loads(drawn.to_cytoscape())["elements"]
-    harmless = json.loads(graph("harmless").to_cytoscape())["elements"]
+    harmless = json.loads(HARMLESS.to_cytoscape())["elements"]
     for part in ("nodes", "edges"):
         assert [one["classes"] for one in found[part]] == [one["classes"] for one in harmless[part]]
     drawn.to_cytoscape().encode()
     drawn.to_json().encode()
 
 
+@cache
+def parsed_by_pydot(text: str) -> tuple[int, int, list[str]]:
+    import pydot
+
+    (parsed,) = pydot.graph_from_dot_data(text)
+    edges = sorted(f"{edge.get_source()}>{edge.get_destination()}" for edge in parsed.get_edges())
+    return len(parsed.get_nodes()), len(parsed.get_subgraphs()), edges
+
+
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # pydot's parser, on recent versions of pyparsing
 @cases
 def test_dot_is_parsed_by_pydot(name: str) -> None:
-    import pydot
-
-    def bones(text: str) -> tuple[int, int, list[str]]:
-        (parsed,) = pydot.graph_from_dot_data(text)
-        edges = sorted(f"{edge.get_source()}>{edge.get_destination()}" for edge in parsed.get_edges())
-        return len(parsed.get_nodes()), len(parsed.get_subgraphs()), edges
-
-    assert bones(graph(name).to_dot()) == bones(graph("harmless").to_dot())
+    assert parsed_by_pydot(graph(name).to_dot()) == parsed_by_pydot(HARMLESS.to_dot())
 
 
 @pytest.mark.service("graphviz")
@@ -144,4 +148,4 @@ def test_graphviz_draws_the_same_structure(name: str) -> None:
         )
         return svg.count('class="node"'), svg.count('class="edge"'), svg.count('class="cluster"')
 
-    assert bones(graph(name).to_dot()) == bones(graph("harmless").to_dot())
+    assert bones(graph(name).to_dot()) == bones(HARMLESS.to_dot())

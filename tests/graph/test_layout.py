@@ -5,9 +5,10 @@ from __future__ import annotations
 import gc
 import time
 from collections.abc import Callable
+from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 
 from durable_core.definition.model import Definition
 from durable_core.graph import Graph, build_graph
@@ -16,12 +17,18 @@ from durable_core.graph.canvas import Viewport
 from durable_core.graph.fit import fit_pixels, pixel_extents
 from durable_core.graph.layout import lay_out
 from durable_core.graph.measure import COMPACT, COMPACT_TURNED, FULL, FULL_TURNED
+from tests.generation import examples
 from tests.graph import flows, generated
 from tests.graph.geometry import faults
 from tests.strategies.definitions import definitions
 
 
-@pytest.mark.parametrize("seed", range(60))
+def seeds(count: int) -> list[Any]:
+    """As many grown graphs, the first ten of them in `make check`."""
+    return [pytest.param(seed, marks=[pytest.mark.slow] if seed >= 10 else []) for seed in range(count)]
+
+
+@pytest.mark.parametrize("seed", seeds(60))
 @pytest.mark.parametrize("size", [4, 15, 40])
 def test_nothing_overlaps_or_crosses_in_grown_pictures(seed: int, size: int) -> None:
     """Cards, labels, frames and lines keep apart at every width, in full and in compact measures."""
@@ -38,7 +45,7 @@ def test_nothing_overlaps_or_crosses_in_grown_pictures(seed: int, size: int) -> 
 
 
 @given(definitions(waits=True))
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
+@examples(150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 def test_nothing_overlaps_or_crosses_in_any_picture(definition: Definition) -> None:
     graph = build_graph(definition)
     for budget in (1044, 400):
@@ -48,7 +55,7 @@ def test_nothing_overlaps_or_crosses_in_any_picture(definition: Definition) -> N
         assert layout.width <= budget or layout.fold == 0
 
 
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("seed", seeds(40))
 @pytest.mark.parametrize("budget", [424, 700, 1044])
 def test_the_width_is_kept_or_the_graph_is_folded(seed: int, budget: int) -> None:
     graph = build_graph(generated.grow(seed, 55))
@@ -143,7 +150,7 @@ def test_others_go_from_top_to_bottom(makes: list[flows.Make], reason: str) -> N
     assert 'width="1100"' not in graph.to_svg(direction="right")
 
 
-@pytest.mark.parametrize("seed", range(30))
+@pytest.mark.parametrize("seed", seeds(30))
 def test_any_direction_can_be_asked_for(seed: int) -> None:
     """Every picture that was asked to go to the right does, and is right."""
     graph = build_graph(generated.grow(seed, 25))
@@ -165,6 +172,7 @@ def test_a_size_depends_on_structure_only() -> None:
         assert drawn.to_svg()[:80] == plain.to_svg()[:80]
 
 
+@pytest.mark.slow
 def test_three_thousand_nested_loops_are_no_matter_of_recursion() -> None:
     graph = build_graph(generated.deep(3000))
     assert len(graph.groups) == 3000

@@ -7,12 +7,13 @@ import random
 from collections.abc import Callable
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from durable_core.definition.nodes import ForeachNode, ParallelNode
 from durable_core.executor.simulation import Action, Simulation
 from durable_core.status import TokenStatus
+from tests.generation import examples
 from tests.interpreter.reference import Walk
 from tests.interpreter.worlds import World, worlds
 
@@ -56,7 +57,7 @@ def assert_same_end(simulation: Simulation, walk: Walk) -> None:
 
 
 @given(worlds(failures=2))
-@settings(max_examples=50)
+@examples(50)
 def test_branch_after_branch_goes_the_way_of_the_written_flow(world: World) -> None:
     """Same path taken, same context, same output as the nested nodes read by a person (T-1, T-4, X-3)."""
     simulation, walk = new(world).run(), walked(world)
@@ -67,7 +68,7 @@ def test_branch_after_branch_goes_the_way_of_the_written_flow(world: World) -> N
 
 
 @given(worlds(), seeds)
-@settings(max_examples=50)
+@examples(50)
 def test_no_order_of_branches_changes_the_end(world: World, seed: int) -> None:
     """T-1: the merge is decided by written order, never by who finished first."""
     simulation, walk = in_any_order(new(world), random.Random(seed)), walked(world)
@@ -76,7 +77,7 @@ def test_no_order_of_branches_changes_the_end(world: World, seed: int) -> None:
 
 
 @given(worlds(failures=3, on_error="complete_all"), seeds)
-@settings(max_examples=50)
+@examples(50)
 def test_complete_all_runs_every_branch_in_any_order(world: World, seed: int) -> None:
     """complete_all: all finish, and failures are raised together."""
     simulation, walk = in_any_order(new(world), random.Random(seed)), walked(world)
@@ -86,7 +87,7 @@ def test_complete_all_runs_every_branch_in_any_order(world: World, seed: int) ->
 
 
 @given(worlds(failures=3, on_error="fail_fast"), seeds)
-@settings(max_examples=50)
+@examples(50)
 def test_fail_fast_fails_whatever_the_order(world: World, seed: int) -> None:
     """fail_fast: the failure goes up, nothing is left running, and no node ran that the flow does not hold."""
     simulation, walk = in_any_order(new(world), random.Random(seed)), walked(world)
@@ -95,7 +96,7 @@ def test_fail_fast_fails_whatever_the_order(world: World, seed: int) -> None:
 
 
 @given(worlds(failures=1), seeds)
-@settings(max_examples=50)
+@examples(50)
 def test_the_state_of_every_moment_goes_on_to_the_same_end(world: World, seed: int) -> None:
     """S-5, E-1: killed at any point and resumed from what was written, it comes to the same end."""
     chance = random.Random(seed)
@@ -116,7 +117,7 @@ def test_the_state_of_every_moment_goes_on_to_the_same_end(world: World, seed: i
 
 
 @given(worlds(failures=2), seeds)
-@settings(max_examples=50)
+@examples(50)
 def test_concurrency_holds_at_every_instant(world: World, seed: int) -> None:
     """T-3: begun and unfinished branches and items never exceed the limit."""
 
@@ -141,7 +142,7 @@ def _concurrency(simulation: Simulation) -> None:
 
 
 @given(worlds(failures=1), seeds, st.integers(0, 40))
-@settings(max_examples=50)
+@examples(50)
 def test_a_stop_at_any_point_comes_to_rest(world: World, seed: int, after: int) -> None:
     """T-6: no new step begins once a stop is recorded, running ones end, then nothing is left open."""
     chance = random.Random(seed)
@@ -168,7 +169,7 @@ def test_a_stop_at_any_point_comes_to_rest(world: World, seed: int, after: int) 
 
 
 @given(worlds(failures=3, times=1), seeds)
-@settings(max_examples=50)
+@examples(50)
 def test_a_retried_failure_goes_on_and_repeats_nothing(world: World, seed: int) -> None:
     """`retry` continues from the failed step: what completed stays, limits hold, the end is that of no failure."""
     chance = random.Random(seed)
@@ -186,7 +187,7 @@ def test_a_retried_failure_goes_on_and_repeats_nothing(world: World, seed: int) 
 
 
 @given(worlds(), seeds, st.integers(0, 30))
-@settings(max_examples=50)
+@examples(50)
 def test_an_execution_stopped_anywhere_goes_on_when_it_is_retried(world: World, seed: int, after: int) -> None:
     """A workflow that timed out and is retried goes on where it came to rest; no completed node runs twice (S-2)."""
     chance = random.Random(seed)
@@ -212,7 +213,7 @@ def test_an_execution_stopped_anywhere_goes_on_when_it_is_retried(world: World, 
 
 
 @given(worlds(failures=1))
-@settings(max_examples=50)
+@examples(50)
 def test_a_state_serialises_as_json_data(world: World) -> None:
     """D-4: the position of an execution is plain data."""
     simulation = new(world)

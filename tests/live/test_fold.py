@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from durable_core.bus.messages import Advance, Finished, Message
@@ -14,6 +14,7 @@ from durable_core.engine.engine import Engine
 from durable_core.live.fetch import fetch_view
 from durable_core.live.fold import Stale, fold
 from durable_core.live.view import ExecutionView
+from tests.generation import examples
 
 
 @dataclass(frozen=True)
@@ -113,7 +114,7 @@ deliveries = st.lists(st.integers(0, 10_000), max_size=60)
 
 
 @pytest.mark.parametrize("name", SHAPES)
-@settings(max_examples=80, deadline=None)
+@examples(80, deadline=None)
 @given(numbers=deliveries, roughly_in_order=st.booleans())
 def test_any_loss_doubling_or_order_of_events_ends_in_the_truth(
     stories: dict[str, Story], name: str, numbers: list[int], roughly_in_order: bool

@@ -14,6 +14,7 @@ from durable_core.errors import DefinitionError, InputValidationError
 from tests.engine.runs import Held
 
 
+@pytest.mark.slow
 def test_lines_are_followed_while_the_step_still_runs(engine: Engine, viewer: Engine) -> None:
     """L-2: a line is seen within 200 ms, by readers of other processes too, though its step goes on."""
     held = Held()

@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
+import pytest
+
 from durable_core.clock import VirtualClock
 from durable_core.dsl import cron, step, workflow
 from durable_core.engine.engine import Engine
@@ -33,6 +35,7 @@ def ticked(engine: Engine, count: int) -> bool:
     return len(engine.schedules.ticks("s")) >= count
 
 
+@pytest.mark.slow
 def test_a_tick_starts_within_milliseconds_and_never_early(store_url: str) -> None:
     job()
     with Engine(store_url) as engine:

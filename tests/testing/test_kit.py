@@ -68,6 +68,7 @@ def test_the_example_of_the_contract_runs(durable: Kit) -> None:
     assert durable.assert_step_completed(run, "finalize").output == "approved 7"
 
 
+@pytest.mark.slow
 def test_a_year_of_days_passes_in_about_a_second_and_in_order(durable: Kit) -> None:
     seen: list[int] = []
 

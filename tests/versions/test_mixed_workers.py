@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 from durable_core.engine.engine import Engine
 from tests.engine.runs import until
 
@@ -51,6 +53,7 @@ def start(process: subprocess.Popen[str]) -> str:
     return answer(process)
 
 
+@pytest.mark.slow
 def test_each_execution_finishes_on_the_code_it_began_with(store_url: str) -> None:
     """T-7: whoever claims a token, no step of the other version runs, none is lost, and each execution ends."""
     with (

@@ -155,6 +155,7 @@ def test_many_senders_of_one_id_deliver_once(kit: Kit) -> None:
     kit.assert_waiting_for(run, "e")
 
 
+@pytest.mark.slow
 def test_the_last_two_events_of_a_group_at_the_same_moment_end_it(kit: Kit) -> None:
     @workflow
     def flow() -> Any:
