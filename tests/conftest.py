@@ -117,7 +117,7 @@ def _sqlite_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def sqlite_store_url(_sqlite_store: Path, tmp_path: Path) -> str:
-    """The twin of `postgres_store_url`: an SQLite file with one empty store; making its tables costs more than a copy."""
+    """The twin of `postgres_store_url`: an SQLite file with one empty store; a copy costs less than making tables."""
     path = tmp_path / "durable.db"
     shutil.copyfile(_sqlite_store, path)
     return f"sqlite:///{path}"

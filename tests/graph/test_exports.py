@@ -25,6 +25,7 @@ from durable_core.graph.report import AnswerRow, LogRow, ReportData, StepRow, ex
 from durable_core.graph.save import UnknownFormatError
 from tests.graph import flows, generated, runs
 from tests.graph.hostile import NAMES
+from tests.graph.seeds import seeds
 
 GOLDEN = Path(__file__).parent / "golden"
 RENDERERS: dict[str, Callable[[Graph], str]] = {
@@ -92,7 +93,7 @@ def test_every_type_of_node_and_edge_occurs() -> None:
     assert len({node.id for node in order.nodes}) == len(order.nodes)
 
 
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", seeds(20))
 def test_json_comes_back_as_the_same_graph(seed: int) -> None:
     graph = build_graph(generated.grow(seed, 30))
     again = graph_from_json(graph.to_json())
@@ -106,7 +107,7 @@ def test_what_is_no_graph_is_a_typed_error(text: str) -> None:
         graph_from_json(text)
 
 
-@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("seed", seeds(10))
 def test_every_edge_joins_nodes_and_everything_leads_to_the_end(seed: int) -> None:
     import networkx
 

@@ -19,6 +19,9 @@ from tests.graph import flows
 from tests.graph.hostile import NAMES
 
 SVG = "{http://www.w3.org/2000/svg}"
+OFTEN = {"script", "quotes", "dot html", "end", "newlines", "surrogate"}
+"""What `make check` has pydot read, which is slow."""
+
 cases = pytest.mark.parametrize("name", NAMES.values(), ids=NAMES.keys())
 
 
@@ -130,7 +133,10 @@ def parsed_by_pydot(text: str) -> tuple[int, int, list[str]]:
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # pydot's parser, on recent versions of pyparsing
-@cases
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, id=id, marks=[] if id in OFTEN else [pytest.mark.slow]) for id, name in NAMES.items()],
+)
 def test_dot_is_parsed_by_pydot(name: str) -> None:
     assert parsed_by_pydot(graph(name).to_dot()) == parsed_by_pydot(HARMLESS.to_dot())
 

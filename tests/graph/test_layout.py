@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import time
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given
@@ -20,12 +19,8 @@ from durable_core.graph.measure import COMPACT, COMPACT_TURNED, FULL, FULL_TURNE
 from tests.generation import examples
 from tests.graph import flows, generated
 from tests.graph.geometry import faults
+from tests.graph.seeds import seeds
 from tests.strategies.definitions import definitions
-
-
-def seeds(count: int) -> list[Any]:
-    """As many grown graphs, the first ten of them in `make check`."""
-    return [pytest.param(seed, marks=[pytest.mark.slow] if seed >= 10 else []) for seed in range(count)]
 
 
 @pytest.mark.parametrize("seed", seeds(60))

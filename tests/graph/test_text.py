@@ -11,6 +11,7 @@ from durable_core.graph.measure import cell_width
 from durable_core.graph.model import Direction
 from durable_core.graph.rail import rail
 from tests.graph import flows, generated, runs
+from tests.graph.seeds import seeds
 
 
 def cells(rows: list[list[Segment]]) -> list[list[tuple[str, str]]]:
@@ -36,7 +37,7 @@ def cropped(whole: list[list[tuple[str, str]]], view: Viewport) -> list[list[tup
     return found
 
 
-@pytest.mark.parametrize("seed", range(25))
+@pytest.mark.parametrize("seed", seeds(25))
 @pytest.mark.parametrize("ascii", [False, True])
 @pytest.mark.parametrize("direction", ["down", "right"])
 def test_a_part_is_painted_as_it_is_in_the_whole(seed: int, ascii: bool, direction: Direction) -> None:
@@ -82,7 +83,7 @@ def test_small_pictures_go_to_the_right_when_asked() -> None:
     assert graph.to_text(40, direction="auto") == graph.to_text(40)
 
 
-@pytest.mark.parametrize("seed", range(25))
+@pytest.mark.parametrize("seed", seeds(25))
 @pytest.mark.parametrize("width", [30, 60, 100])
 def test_lines_keep_to_the_width(seed: int, width: int) -> None:
     text = build_graph(generated.grow(seed, 30)).to_text(width)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import Any, Final
 
 from typer.exceptions import TyperException
 
@@ -34,10 +35,8 @@ def invoke(arguments: Sequence[str]) -> int:
 
 
 def _run(arguments: Sequence[str]) -> int:
-    from durable_studio.command.app import app
-
     try:
-        code = app(args=list(arguments), prog_name="durable-studio", standalone_mode=False)
+        code = _command()(args=list(arguments), prog_name="durable-studio", standalone_mode=False)
         return code if isinstance(code, int) else 0
     except DurableError as error:
         complain(str(error))
@@ -58,6 +57,16 @@ def _run(arguments: Sequence[str]) -> int:
             raise
         complain(f"internal error: {type(error).__name__}: {error}. Set DURABLE_TRACEBACK=1 to see where.")
         return 1
+
+
+@cache
+def _command() -> Callable[..., Any]:
+    """The tree of commands; whoever calls more than once in a process waits for it once."""
+    from typer.main import get_command
+
+    from durable_studio.command.app import app
+
+    return get_command(app)
 
 
 def _usage(error: TyperException) -> str:
