@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from durable_core import failpoints
+from durable_core.definition.model import Definition
 from durable_core.engine.engine import Engine
 from durable_core.executor.takeover import take_over_expired
 from durable_core.store.claims import renew
+from durable_core.store.transaction import Transaction
 from tests.crash import ledger, tables
 from tests.crash.shapes import ALL
 
@@ -86,3 +90,73 @@ def test_a_lease_that_was_renewed_at_the_last_moment_is_not_taken_over(postgres_
             tx.execute("UPDATE tokens SET lease_until = :until", {"until": tx.now() + 30_000_000})
         taking.join(20)
     assert tables.query(postgres_url, "SELECT status, fence FROM tokens") == [{"status": "running", "fence": 1}]
+
+
+def test_sweeps_that_meet_take_over_in_one_order(postgres_url: str) -> None:
+    """E-3: each had locked one execution and waited for the other's: they came upon their tokens in other orders."""
+    with Engine(postgres_url, worker=False) as engine:
+        ids = sorted(engine.start(ALL["sequence"].workflow).id for _ in range(2))
+        lost = "UPDATE tokens SET status = 'running', worker_id = 'w', lease_until = 1, fence = 1 WHERE id = :id"
+        with engine.database.write() as tx:
+            for id_ in ids:
+                tx.execute(lost, {"id": id_})
+        moved, inside = threading.Event(), (threading.Event(), threading.Event())
+        recovered: list[int] = []
+        failures: list[BaseException] = []
+
+        def sweep(number: int) -> None:
+            looked: list[str] = []
+
+            def definition_of(tx: Transaction, key: str) -> Definition:
+                """Called before each execution is locked."""
+                if number == 0 and not looked:  # it has read its tokens, and the other sweep reads them now
+                    other.start()
+                    assert moved.wait(20)
+                if looked:
+                    inside[number].set()
+                    while not inside[1 - number].is_set() and not _waits(postgres_url):
+                        time.sleep(0.005)
+                looked.append(key)
+                return engine.definitions.stored(tx, key)
+
+            with engine.database.write() as tx:
+                recovered.append(take_over_expired(tx, definition_of))
+
+        def move_and_sweep() -> None:
+            """Rows stand where they were written last, and that is how they are found: now the first comes last."""
+            for statement in ("UPDATE tokens SET status = 'ready' WHERE id = :id", lost):
+                with engine.database.write() as tx:
+                    tx.execute(statement, {"id": ids[0]})
+            moved.set()
+            sweep(1)
+
+        other = threading.Thread(target=_keeping, args=(failures, move_and_sweep))
+        _keeping(failures, partial(sweep, 0))
+        assert failures == []
+        other.join(30)
+    assert failures == []
+    assert recovered == [2, 2]
+    assert tables.query(postgres_url, "SELECT status, fence FROM tokens") == [{"status": "ready", "fence": 2}] * 2
+
+
+def _keeping(failures: list[BaseException], work: Callable[[], None]) -> None:
+    try:
+        work()
+    except BaseException as error:
+        failures.append(error)
+
+
+def test_a_worker_starts_though_another_sweeps_what_it_finds(
+    postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """E-3: who could not have a lock in the first sweep was no worker at all; the next sweep comes in a second."""
+    monkeypatch.setenv(ledger.VARIABLE, str(tmp_path / "ledger"))
+    impatient = postgres_url + "?options=-c%20lock_timeout%3D100ms"
+    with Engine(impatient, worker=False) as engine, Engine(postgres_url, worker=False) as other:
+        run = engine.start(ALL["sequence"].workflow)
+        with other.database.write() as tx:
+            tx.execute("UPDATE tokens SET status = 'running', worker_id = 'w', lease_until = 1, fence = 1")
+        with other.database.write() as tx:
+            tx.fetch("SELECT id FROM executions WHERE id = :id FOR UPDATE", {"id": run.id})
+            engine.start_worker()
+        assert run.wait(20).status == "completed"
