@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import ClassVar
+from itertools import groupby
+from operator import itemgetter
+from typing import Any, ClassVar, Final
 
 from durable_core.capture import AttemptIdentity, CaptureOptions, CaptureScope, LogLine
 from durable_core.capture.options import level_number
@@ -14,6 +16,7 @@ from durable_core.executor.claim import Claim
 from durable_core.ids import iteration_key
 from durable_core.store import statements as sql
 from durable_core.store.commit import Committer, Unit
+from durable_core.store.lines import TOGETHER, insert_alike
 from durable_core.store.transaction import Transaction
 
 
@@ -31,8 +34,31 @@ class LinesUnit(Unit):
     def write(self, tx: Transaction) -> bool:
         if tx.fetch_one(sql.HOLDING, {"id": self.claim.token_id, "fence": self.claim.fence}) is None:
             return False
-        tx.execute_many(sql.INSERT_LINE, [line_row(line) for line in self.lines])
+        if tx.dialect == "sqlite" and len(self.lines) >= TOGETHER:
+            self._write_together(tx)
+        else:
+            tx.execute_many(sql.INSERT_LINE, [line_row(line) for line in self.lines])
         return True
+
+    def _write_together(self, tx: Transaction) -> None:
+        apart: list[LogLine] = []
+        for _, run in groupby(self.lines, _shared):
+            alike = list(run)
+            whole = len(alike) - len(alike) % TOGETHER
+            if whole:
+                tx.execute_many(sql.INSERT_LINE, [line_row(line) for line in apart])
+                apart.clear()
+                insert_alike(tx, line_row(alike[0]), list(map(_own, alike[:whole])))
+            apart += alike[whole:]
+        tx.execute_many(sql.INSERT_LINE, [line_row(line) for line in apart])
+
+
+def _fields(*names: str) -> Callable[[LogLine], Any]:
+    return itemgetter(*map(LogLine._fields.index, names))
+
+
+_own: Final = _fields("seq", "at_us", "message")
+_shared: Final = _fields(*(name for name in LogLine._fields if name not in ("seq", "at_us", "message")))
 
 
 def line_row(line: LogLine) -> dict[str, object]:
