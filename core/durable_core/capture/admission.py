@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import repeat
 from typing import Any, Final
 
-from durable_core.capture.line import AttemptIdentity, LogLine, Source, make_line
+from durable_core.capture.line import AttemptIdentity, LogLine, Source, make_line, make_lines
 from durable_core.capture.metadata import fitted
 from durable_core.capture.options import CaptureOptions
 from durable_core.text import storable_text
 
-__all__ = ["CAPTURE_LOGGER", "Admission", "Entry"]
+__all__ = ["CAPTURE_LOGGER", "Admission", "Entry", "Printed"]
 
 CAPTURE_LOGGER: Final = "durable.capture"
 """The logger of the lines that capture itself writes."""
@@ -21,6 +22,26 @@ _NAME_BYTES: Final = 255
 Entry = tuple[int, str, Source, str | None, str, Mapping[str, Any] | None, int]
 """A whole line as it was written: at_us, level, source, logger, message, metadata, and the bytes that were not even
 kept in memory. A plain tuple: one is made for every line."""
+
+
+class Printed:
+    """Whole lines that the step's own thread printed, kept as two lists: they are by far the most, and an object for
+    each would have the garbage collector look at all there is again and again."""
+
+    __slots__ = ("at_ns", "joined", "texts")
+
+    def __init__(self, texts: list[str], at_ns: list[int]) -> None:
+        self.texts = texts
+        self.at_ns = at_ns
+        self.joined = "\n".join(texts)
+
+    def __bool__(self) -> bool:
+        return bool(self.texts)
+
+    def entries(self) -> list[Entry]:
+        """The same, each by itself."""
+        lines = zip(self.texts, self.at_ns, strict=True)
+        return [(at // 1000, "INFO", "stdout", None, text, None, 0) for text, at in lines]
 
 
 class Admission:
@@ -46,30 +67,20 @@ class Admission:
         self.full = False
         self.dropped = 0
 
-    def admit(self, entries: list[Entry]) -> list[LogLine]:
+    def admit(self, entries: list[Entry] | Printed) -> list[LogLine]:
         """The lines to store of these entries."""
+        if isinstance(entries, Printed):
+            lines = self._all_printed(entries)
+            if lines is not None:
+                return lines
+            entries = entries.entries()
         if self.full:
             self.dropped += len(entries)
             return []
-        # One look at the whole batch: most hold nothing to mask, to escape, to cut or to drop.
+        # One look at the whole batch: most hold nothing to mask, to escape or to cut.
         texts = [entry[4] for entry in entries]
-        joined = "\n".join(texts)
-        suspect = self._options.masker.suspects(joined)
-        clean = not suspect and joined.isascii() and "\0" not in joined and max(map(len, texts)) <= self._line_bytes
-        who = self._who
-        if (
-            clean
-            and self._has_room(len(entries), len(joined))
-            and all(entry[3] is None and entry[5] is None and not entry[6] for entry in entries)
-        ):
-            first = self._seq + 1
-            self._seq += len(entries)
-            self._bytes += len(joined) + 1 - len(entries)
-            return [
-                make_line(who + (seq, at_us, level, source, None, message, None))  # noqa: RUF005 - half the time of unpacking
-                for seq, (at_us, level, source, _, message, _, _) in enumerate(entries, first)
-            ]
-        lines: list[LogLine] = []
+        clean, suspect = self._look("\n".join(texts), texts)
+        lines = []
         for entry in entries:
             line = None if self.full else self._admit(entry, clean, suspect)
             if line is not None:
@@ -79,6 +90,24 @@ class Admission:
                 if self.dropped == 1:
                     lines.append(self._notice(entry[0], self._full_text(), {"full": True}))
         return lines
+
+    def _all_printed(self, printed: Printed) -> list[LogLine] | None:
+        """Printed lines as they are; None when there is something to mask, to escape, to cut or to drop."""
+        texts, size = printed.texts, len(printed.joined)
+        if self.full or not self._has_room(len(texts), size) or not self._look(printed.joined, texts)[0]:
+            return None
+        first = self._seq + 1
+        self._seq += len(texts)
+        self._bytes += size + 1 - len(texts)
+        who, times = map(repeat, self._who), [at // 1000 for at in printed.at_ns]
+        level, source, none = repeat("INFO"), repeat("stdout"), repeat(None)
+        return make_lines(zip(*who, range(first, self._seq + 1), times, level, source, none, texts, none, strict=False))
+
+    def _look(self, joined: str, texts: list[str]) -> tuple[bool, bool]:
+        """Whether all texts can stay as they are, and whether any may hold what is masked."""
+        suspect = self._options.masker.suspects(joined)
+        plain = joined.isascii() and "\0" not in joined and max(map(len, texts)) <= self._line_bytes
+        return plain and not suspect, suspect
 
     def last_word(self, at_us: int) -> LogLine:
         """The marker that says how many lines were dropped in all."""

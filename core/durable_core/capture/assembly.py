@@ -8,7 +8,7 @@ from collections.abc import Callable
 from itertools import repeat
 from typing import Any, Final, Literal, cast
 
-from durable_core.capture.admission import Entry
+from durable_core.capture.admission import Entry, Printed
 from durable_core.capture.route import Event
 
 __all__ = ["PARTIAL_SECONDS", "LineAssembler"]
@@ -79,7 +79,7 @@ class LineAssembler:
         """Whether the start of some line waits for its end."""
         return bool(self._partials)
 
-    def feed(self, events: deque[Event]) -> list[Entry]:
+    def feed(self, events: deque[Event]) -> list[Entry] | Printed:
         """Take every event there is; return the lines they complete, in the order they were completed."""
         taken: list[Event] = [take() for take in repeat(events.popleft, len(events))]
         own: tuple[_Stream, object] = ("stdout", self.thread)
@@ -197,12 +197,10 @@ class LineAssembler:
         return decoder.decode(data)
 
 
-def _whole_lines(taken: list[Event]) -> list[Entry] | None:
+def _whole_lines(taken: list[Event]) -> Printed | None:
     """What nearly every print is: one text and the end of its line, again and again; None when there is more to it."""
     texts, times = taken[::2], taken[1::2]
     if len(texts) != len(times) or {*map(type, texts)} != _TEXTS or {*map(type, times)} != _TIMES:
         return None
-    pairs = cast("list[tuple[str, int]]", list(zip(texts, times, strict=True)))
-    if any("\r" in text for text, _ in pairs):
-        return None
-    return [(at // 1000, "INFO", "stdout", None, text, None, 0) for text, at in pairs]
+    printed = Printed(cast("list[str]", texts), cast("list[int]", times))
+    return None if "\r" in printed.joined else printed

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from itertools import repeat
 from typing import Any, Literal, NamedTuple, Protocol
 
 from durable_core.clock import iso
 
-__all__ = ["AttemptIdentity", "LogLine", "LogSink", "Source", "make_line"]
+__all__ = ["AttemptIdentity", "LogLine", "LogSink", "Source", "make_line", "make_lines"]
 
 Source = Literal["logger", "stdout", "stderr", "warning"]
 
@@ -63,6 +64,11 @@ class LogLine(NamedTuple):
 def make_line(values: tuple[Any, ...]) -> LogLine:
     """A LogLine of its fields in their order, for where one is made for every line that is printed."""
     return tuple.__new__(LogLine, values)
+
+
+def make_lines(values: Iterable[tuple[Any, ...]]) -> list[LogLine]:
+    """Many of them, with no code of ours for each."""
+    return list(map(tuple.__new__, repeat(LogLine), values))
 
 
 class LogSink(Protocol):

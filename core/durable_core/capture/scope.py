@@ -10,7 +10,7 @@ from contextvars import Token
 from types import TracebackType
 from typing import Final, Self, cast
 
-from durable_core.capture.admission import Admission, Entry
+from durable_core.capture.admission import Admission, Entry, Printed
 from durable_core.capture.assembly import LineAssembler
 from durable_core.capture.flusher import FLUSHER
 from durable_core.capture.hooks import HOOKS
@@ -268,7 +268,7 @@ class CaptureScope:
             finally:
                 self._assembling = False
 
-    def _admit(self, entries: list[Entry]) -> None:
+    def _admit(self, entries: list[Entry] | Printed) -> None:
         if entries:
             if self._admission is None:
                 self._admission = Admission(self.identity, self.options)
