@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from types import TracebackType
@@ -13,13 +12,12 @@ from durable_core.bus.local import LocalBus
 from durable_core.bus.messages import Message
 from durable_core.capture import CaptureOptions
 from durable_core.clock import SYSTEM_CLOCK, Clock
-from durable_core.codec import decode, encode
 from durable_core.definition.diff import DefinitionDiff
 from durable_core.dsl.workflow import Workflow
-from durable_core.durations import to_seconds
-from durable_core.engine import explaining, reading
+from durable_core.engine import acting, explaining, reading
 from durable_core.engine.changes import Changes
 from durable_core.engine.cleanup import cleanup
+from durable_core.engine.crew import Crew
 from durable_core.engine.doctor import Check, doctor
 from durable_core.engine.execution import Execution
 from durable_core.engine.queues import Queues
@@ -30,24 +28,17 @@ from durable_core.engine.waiters import Waiters
 from durable_core.engine.watching import DEFAULT_RATE, Watch
 from durable_core.errors import ExecutionFailed, InvalidStateError
 from durable_core.executor import control
-from durable_core.executor import fork as forks
 from durable_core.executor.captured import Capture
 from durable_core.executor.definitions import Definitions
 from durable_core.executor.settlement import Settled
-from durable_core.executor.start import Beginning
-from durable_core.executor.start_unit import StartUnit
 from durable_core.executor.waiting import Waits
-from durable_core.executor.worker import DEFAULT_LEASE, Worker
-from durable_core.failpoints import failpoint
-from durable_core.ids import new_execution_id
-from durable_core.query import executions as queries
+from durable_core.executor.worker import DEFAULT_LEASE, Worker, WorkerOptions
 from durable_core.query.entry import Entry
 from durable_core.query.explain import Explanation
 from durable_core.scheduler.loop import Scheduler
 from durable_core.scheduler.ticks import Fired
 from durable_core.store.commit import Committer
 from durable_core.store.database import open_database
-from durable_core.wait import events, inputs
 
 DEFAULT_QUEUES: Mapping[str, int] = {"default": 100}
 """Bodies that an engine's own worker runs at once, by queue."""
@@ -68,7 +59,7 @@ class Engine:
         log_level: int | str = "INFO",
         passthrough: bool = True,
     ) -> None:
-        self._options = worker_options(DEFAULT_QUEUES if queues is None else queues, lease, name)
+        options = worker_options(DEFAULT_QUEUES if queues is None else queues, lease, name)
         capture = CaptureOptions(log_level=log_level, passthrough=passthrough, clock=clock)
         self.clock = clock
         self.database = open_database(url, clock=clock)
@@ -82,8 +73,7 @@ class Engine:
         self._waits = Waits(self.committer, clock, self.definitions, self._cancel_child)
         self._capture = Capture(self.committer, capture, self._wrote_lines)
         self.scheduler = Scheduler(self.committer, self.definitions, clock, on_fired=self._fired)
-        self._own_worker = worker
-        self._workers: list[Worker] = []
+        self.crew = Crew(self._new_worker, self.scheduler.start, options, own=worker)
         self._lock = threading.Lock()
         self._closed = False
 
@@ -103,11 +93,10 @@ class Engine:
             if self._closed:
                 return
             self._closed = True
-            workers, self._workers = self._workers, []
+        workers = self.crew.dismiss(closing=True)
         self.scheduler.close()
         for worker in workers:
             worker.close(grace)
-        self.waiters.close()
         self.changes.close()
         self.committer.close()
         self.database.close()
@@ -119,33 +108,22 @@ class Engine:
     def start_worker(self, queues: Mapping[str, int] | None = None, *, name: str | None = None) -> Worker:
         """Begin to work in this process; the engine's own worker when no queues are named."""
         self._must_be_open()
-        options = self._options
+        options = self.crew.options
         if queues is not None or name is not None:
             options = worker_options(options.queues if queues is None else queues, options.lease, name or options.name)
-        worker = Worker(self.committer, self.definitions, self.clock, self.bus, self._waits, self._capture, options)
-        self.changes.subscribe(worker.others_committed)
-        worker.start()
-        self._workers.append(worker)
-        self.scheduler.start()
-        return worker
+        return self.crew.start(options)
 
     def abandon_workers(self) -> list[Worker]:
         """Let this engine's workers vanish as if their process were killed; the next one takes over what they held."""
-        with self._lock:
-            workers, self._workers = self._workers, []
+        workers = self.crew.dismiss()
         for worker in workers:
             worker.vanish()
         return workers
 
-    def _ensure_worker(self) -> Worker | None:
-        alive = next((worker for worker in self._workers if not worker.closed), None)
-        if not self._own_worker or alive is not None:
-            return alive
-        with self._lock:
-            if not self._closed and all(worker.closed for worker in self._workers):
-                self._workers.clear()
-                self.start_worker()
-        return self._workers[0] if self._workers else None
+    def _new_worker(self, options: WorkerOptions) -> Worker:
+        worker = Worker(self.committer, self.definitions, self.clock, self.bus, self._waits, self._capture, options)
+        self.changes.subscribe(worker.others_committed)
+        return worker
 
     @property
     def closed(self) -> bool:
@@ -189,7 +167,8 @@ class Engine:
             at=at,
             tags=tags,
         )
-        return self._start(chosen, (begun,))[0]
+        (found,) = acting.start(self, chosen, (begun,))
+        return Execution(self, found)
 
     def start_many(
         self,
@@ -205,32 +184,7 @@ class Engine:
         self._must_be_open()
         chosen = chosen_workflow(workflow)
         beginnings = [beginning(chosen, each, queue=queue, priority=priority, at=at, tags=tags) for each in inputs]
-        return self._start(chosen, beginnings)
-
-    def _start(self, workflow: Workflow, beginnings: Sequence[Beginning]) -> list[Execution]:
-        worker = self._ensure_worker()
-        queue = beginnings[0].queue or workflow.definition.queue if beginnings else ""
-        room = 0 if worker is None else worker.room(queue)
-        units = [
-            StartUnit(each, self.definitions, worker.reserve(queue) if worker is not None and number < room else None)
-            for number, each in enumerate(beginnings)
-        ]
-        for each in beginnings:
-            failpoint("before_start", each.execution_id)
-        self.committer.commit_all(units)
-        begun = [unit.value() for unit in units]
-        for given, one in zip(beginnings, begun, strict=True):
-            failpoint("after_start", one.execution_id)
-            if not one.new:
-                continue
-            self.definitions.remembered(workflow.definition)
-            if one.claimed and worker is not None:
-                worker.take_begun(workflow, given, one)
-            if self.bus.listens(one.execution_id):
-                self.bus.publish(Message("started", one.execution_id))
-        if any(one.ready for one in begun):
-            self.wake_workers()
-        return [Execution(self, one.execution_id) for one in begun]
+        return [Execution(self, id) for id in acting.start(self, chosen, beginnings)]
 
     def run(
         self, workflow: Workflow | str, input: Any = None, *, timeout: float | None = None, **options: Any
@@ -336,7 +290,7 @@ class Engine:
     @property
     def workers(self) -> Sequence[Worker]:
         """The workers that this engine runs in this process."""
-        return tuple(self._workers)
+        return self.crew.members
 
     # --- upkeep ----------------------------------------------------------------------------------------------------
 
@@ -356,23 +310,19 @@ class Engine:
 
     def wake_workers(self) -> None:
         """There may be work for this engine's workers."""
-        for worker in self._workers:
-            worker.wake()
+        self.crew.wake()
 
     def wake_scheduler(self) -> None:
         """A schedule changed: this process ticks from now on, unless it is only a client."""
         self._must_be_open()
-        self._ensure_worker()
+        self.crew.ensure()
         self.scheduler.wake()
 
     def _fired(self, fired: Fired) -> None:
         for execution_id, _ in fired.started:
             if self.bus.listens(execution_id):
                 self.bus.publish(Message("started", execution_id))
-        for worker in self._workers:
-            for token_id in fired.interrupts:
-                worker.interrupt(token_id)
-            worker.wake()
+        self.crew.interrupt(fired.interrupts)
 
     # --- acting ----------------------------------------------------------------------------------------------------
 
@@ -380,11 +330,9 @@ class Engine:
         self, id: str | Execution, mode: control.CancelMode = "graceful", reason: str | None = None
     ) -> Execution:
         """Cancel an execution: gracefully, with compensation, or at once (T-6)."""
-        if mode not in ("graceful", "compensate", "terminate"):
-            raise InvalidStateError(
-                f"There is no cancel mode {mode!r}.", state=str(mode), allowed=["graceful", "compensate", "terminate"]
-            )
-        return self._control(_id(id), lambda tx, key: control.cancel(tx, key, self.definitions, mode, reason))
+        self._must_be_open()
+        acting.cancel(self, _id(id), mode, reason)
+        return Execution(self, _id(id))
 
     def pause(self, id: str | Execution, reason: str | None = None) -> Execution:
         """No further step begins until `resume`."""
@@ -410,32 +358,11 @@ class Engine:
         Nothing before it is run again. `step` is a name, id or path; `iteration` is needed when it ran several times.
         """
         self._must_be_open()
-        request = forks.ForkRequest(
-            execution_id=_id(id),
-            new_id=new_execution_id(),
-            step=step,
-            iteration=iteration,
-            context={key: encode(value, key) for key, value in (context or {}).items()},
-        )
-        failpoint("before_control", request.new_id)
-        self.committer.run(lambda tx: forks.fork(tx, request, self.definitions))
-        failpoint("after_control", request.new_id)
-        self._woken((request.new_id,))
-        return Execution(self, request.new_id)
+        return Execution(self, acting.fork(self, _id(id), step, iteration, context))
 
     def _control(self, execution_id: str, action: Callable[[Any, str], Settled]) -> Execution:
         self._must_be_open()
-        failpoint("before_control", execution_id)
-        settled: Settled = self.committer.run(lambda tx: action(tx, execution_id))
-        failpoint("after_control", execution_id)
-        for worker in self._workers:
-            for token_id in settled.interrupts:
-                worker.interrupt(token_id)
-            worker.wake()
-        if not settled.ended:
-            self._ensure_worker()
-        kind = "ended" if settled.ended else "control"
-        self.bus.publish(Message(kind, execution_id, settled.revision, "", settled.status))  # type: ignore[arg-type]
+        acting.control(self, execution_id, action)
         return Execution(self, execution_id)
 
     def _cancel_child(self, tx: Any, child: str) -> None:
@@ -453,65 +380,21 @@ class Engine:
     ) -> int:
         """Send an event; returns how many waits it satisfied (W-5)."""
         self._must_be_open()
-        seconds = None if keep_for is None else to_seconds(keep_for, "keep_for")
-        encoded = encode(payload, "payload")
         addressed = None if execution_id is None else _id(execution_id)
-        sent: events.Sent = self._signal(
-            lambda tx: events.send(tx, name, encoded, execution_id=addressed, event_id=id, keep_for=seconds)
-        )
-        self._woken(sent.executions)
-        return sent.satisfied
+        return acting.send_event(self, name, payload, addressed, id, keep_for)
 
     def provide_input(
         self, id: str | Execution, name: str, value: Any, *, by: str | None = None, through: str | None = None
     ) -> Any:
         """Answer an open question; InputValidationError with all faults at once leaves it open (W-7)."""
         self._must_be_open()
-        execution_id = _id(id)
-        accepted = self._signal(
-            lambda tx: inputs.answer(tx, execution_id, name, value, by=by, through=through or "api")
-        )
-        self._woken((execution_id,))
-        return decode(accepted)
-
-    def _signal(self, action: Callable[[Any], Any]) -> Any:
-        def write(tx: Any) -> Any:
-            result = action(tx)
-            failpoint("inside_signal")
-            return result
-
-        failpoint("before_signal")
-        result = self.committer.run(write)
-        failpoint("after_signal")
-        return result
-
-    def _woken(self, executions: Sequence[str]) -> None:
-        if executions:
-            self._ensure_worker()
-        for worker in self._workers:
-            worker.wake()
-        for execution_id in executions:
-            self.bus.publish(Message("tokens", execution_id))
+        return acting.provide_input(self, _id(id), name, value, by, through)
 
     # --- waiting ---------------------------------------------------------------------------------------------------
 
     def wait_for_end(self, execution_id: str, timeout: float | None) -> None:
         """Block until the execution has ended; TimeoutError when it has not in `timeout` seconds."""
-        deadline = None if timeout is None else time.monotonic() + timeout
-        with self.waiters.expect(execution_id) as ended:
-            pause = 0.05
-            while True:
-                with self.database.read() as tx:
-                    status = queries.status_of(tx, execution_id)
-                    if status is None:
-                        queries.find(tx, execution_id)  # says that there is none
-                if status in ("completed", "failed", "cancelled", "compensated", "compensation_failed"):
-                    return
-                left = None if deadline is None else deadline - time.monotonic()
-                if left is not None and left <= 0:
-                    raise TimeoutError(f"Execution {execution_id} is still {status} after {timeout:g} s.")
-                ended.wait(pause if left is None else min(pause, left))
-                pause = min(pause * 1.5, 0.5)
+        self.waiters.wait(self.database, execution_id, timeout)
 
 
 def _id(execution: str | Execution) -> str:
