@@ -6,12 +6,11 @@ import logging
 import os
 import threading
 import time
-from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from types import TracebackType
-from typing import Literal, Self
+from typing import Self
 
 from durable_core.bus.local import LocalBus
 from durable_core.bus.messages import Message
@@ -28,20 +27,17 @@ from durable_core.executor.definitions import Definitions
 from durable_core.executor.fold import plan_outcome
 from durable_core.executor.heart import Heart, Reactions
 from durable_core.executor.holdings import Holdings
-from durable_core.executor.load import Loader
+from durable_core.executor.intake import Intake
 from durable_core.executor.oslock import ProcessLock, host_identity, lock_path
 from durable_core.executor.record import unit_for
-from durable_core.executor.refused import Refused
 from durable_core.executor.runner import Runner, Surroundings
 from durable_core.executor.settlement import Holder
 from durable_core.executor.start import Beginning, Begun
 from durable_core.executor.sweep import Hands, Sweeper
 from durable_core.executor.takeover import give_back
 from durable_core.executor.timers import Timers
-from durable_core.executor.versions import adopt, park
 from durable_core.failpoints import failpoint
 from durable_core.ids import new_id
-from durable_core.query.fitness import Adopts, Misfits, Unknown
 from durable_core.queue.database import DatabaseQueue
 from durable_core.queue.protocol import ClaimRequest, Queue
 from durable_core.status import TokenStatus
@@ -100,8 +96,6 @@ class Worker:
         self.attempts = Attempts(self.timers, waiting, capture)
         self.attempts.on_expired = self._expired
         self.attempts.on_abandoned_end = self._abandoned_end
-        self.loader = Loader(definitions.stored, self.id, capture)
-        self._refused: deque[Refused] = deque()
         self.holdings = Holdings(options.queues)
         self._lock = threading.Lock()
         self._wake = threading.Event()
@@ -111,6 +105,7 @@ class Worker:
         self._threads: list[threading.Thread] = []
         self._process_lock: ProcessLock | None = None
         self._stop_heart = threading.Event()
+        self._intake = Intake(self.id, committer, definitions, bus, capture, self._work_on, self.wake)
         self._heart = Heart(
             self.id,
             options.lease,
@@ -126,7 +121,9 @@ class Worker:
             committer,
             definitions,
             bus,
-            Hands(stopping=lambda: self._stopping, take_up=self._take_up, interrupt=self.interrupt, wake=self.wake),
+            Hands(
+                stopping=lambda: self._stopping, take_up=self._intake.take_up, interrupt=self.interrupt, wake=self.wake
+            ),
         )
         self.runner = Runner(
             Surroundings(
@@ -134,7 +131,7 @@ class Worker:
                 attempts=self.attempts,
                 bus=bus,
                 holder_for=self._holder_for,
-                load=self._load,
+                load=self._intake.load_kept,
                 released=self._released,
                 moved=self.holdings.replace,
                 work_waits=self._work_waits,
@@ -276,46 +273,8 @@ class Worker:
 
         return Holder(self.id, self.lease_us, serves, self.definitions)
 
-    def _load(self, token_id: str) -> Claim | None:
-        with self.database.read() as tx:
-            found = self.loader.load(tx, (token_id,))
-        for each in found:
-            if isinstance(each, Claim):
-                return each
-            # its transaction cannot be had here: this may be the committing thread
-            self._refused.append(each)
-            self._wake.set()
-        return None
-
-    def _take_up(self, ids: Iterable[str]) -> None:
-        """Begin to work on tokens that were just claimed; those that do not fit the code here are adopted or parked."""
-        with self.database.read() as tx:
-            found = self.loader.load(tx, ids)
-        self._work_on([each for each in found if isinstance(each, Claim)])
-        self._settle([each for each in found if isinstance(each, Refused)])
-
     def _work_on(self, loaded: Sequence[Claim]) -> None:
         self.runner.dispatch_all([claim for claim in loaded if self.holdings.add(claim)])
-
-    def _settle(self, refused: Iterable[Refused]) -> None:
-        for each in refused:
-            adopting = False
-            match each.verdict:
-                case Adopts():
-                    adopting = self.committer.run(partial(adopt, refused=each, definitions=self.definitions))
-                    with self.database.read() as tx:
-                        again = self.loader.load(tx, (each.token_id,), adopting=adopting)
-                    self._work_on([one for one in again if isinstance(one, Claim)])
-                    self._settle([one for one in again if isinstance(one, Refused)])
-                case Misfits(reason):
-                    log.warning("execution %s is blocked: %s", each.execution_id, reason)
-                    settled = self.committer.run(partial(park, refused=each, definitions=self.definitions))
-                    if settled is not None:
-                        kind: Literal["ended", "control"] = "ended" if settled.ended else "control"
-                        self.bus.publish(Message(kind, each.execution_id, settled.revision, "", settled.status))
-                case Unknown():
-                    held = [(each.token_id, each.fence)]
-                    self.committer.run(partial(claims.hand_back, held=held))
 
     def take_begun(self, workflow: Workflow, beginning: Beginning, begun: Begun) -> None:
         """Start on a token that was claimed in the transaction that started its execution: nothing is read."""
@@ -409,8 +368,7 @@ class Worker:
 
     def _claim_once(self) -> float:
         """Claim what there is; returns how many seconds to sleep if nobody wakes us."""
-        while self._refused:
-            self._settle((self._refused.popleft(),))
+        self._intake.settle_refused()
         if self._others_committed:
             self._others_committed = False
             self._sweeper.heed_stop_requests()
@@ -445,7 +403,7 @@ class Worker:
             if self.bus.listens(execution_id):
                 self.bus.publish(Message("tokens", execution_id))
         self._full = True  # more may wait than was free: look again when a slot is
-        self._take_up(taken)
+        self._intake.take_up(taken)
         return len(taken)
 
     def _lost(self, claim: Claim) -> None:
