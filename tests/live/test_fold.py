@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 
 import pytest
@@ -67,9 +68,12 @@ def record(name: str) -> Story:
     with registry.isolated(), Engine("sqlite://", passthrough=False, queues={"default": 1}) as engine:
         flow = workflow(name=f"story_{name}")(built)
 
+        # the start is told by this thread, the rest by the worker's: each with the state that belongs to it
+        one_at_a_time = threading.Lock()
+
         def hear(message: Message) -> None:
-            messages.append(message)
-            with engine.database.read() as tx:
+            with one_at_a_time, engine.database.read() as tx:
+                messages.append(message)
                 truths.append(fetch_view(tx, message.execution_id, engine.definitions.stored))
 
         engine.bus.subscribe(hear)
