@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Final
+from typing import Final, NamedTuple
 
 from durable_core.graph.layout import Point
-from durable_core.graph.measure import cell_width, character_cells
+from durable_core.graph.measure import cell_width, character_cells, is_narrow
 
 Segment = tuple[str, str]
 """Text and its style token; an empty token is blank ground."""
@@ -24,6 +24,19 @@ class Viewport:
     height: int
 
 
+class Form(NamedTuple):
+    """What boxes that differ only in their names have in common: three rows, the second of them in two parts."""
+
+    head: str
+    left: str
+    right: str
+    foot: str
+    wide: int
+    style: str
+    drawn: tuple[bytes, ...] = ()
+    """The same four parts as a grid has them."""
+
+
 UP: Final = 1
 RIGHT: Final = 2
 DOWN: Final = 4
@@ -34,7 +47,7 @@ ASCII_LINES: Final = {
     mask: "|" if not mask & (LEFT | RIGHT) else "-" if not mask & (UP | DOWN) else "+" for mask in range(16)
 }
 PLAINER: Final = str.maketrans("…·×→≤", ".,x><")
-_RANK: Final = {"edge.off": 0, "edge": 1, "edge.taken": 2, "edge.live": 3}
+RANK: Final = {"edge.off": 0, "edge": 1, "edge.taken": 2, "edge.live": 3}
 
 
 class Canvas:
@@ -54,6 +67,20 @@ class Canvas:
                 text = text.translate(PLAINER)
             self.spans[y - self.top].append((x, text, style, cell_width(text) if wide < 0 else wide))
 
+    def ready(self, form: Form) -> Form:
+        """The form as it is to be given to `box`."""
+        return form
+
+    def box(self, x: int, y: int, form: Form, name: str, style: str) -> None:
+        """A box with a name in the middle of its three rows."""
+        head, left, right, foot, wide, tone, _ = form
+        if y < self.bottom and y + 3 > self.top and x < self.right and x + wide > self.left:
+            self.put(x, y, head, tone, wide)
+            self.put(x, y + 1, left, tone, len(left))
+            self.put(x + len(left), y + 1, name, style)
+            self.put(x + wide - len(right), y + 1, right, tone, len(right))
+            self.put(x, y + 2, foot, tone, wide)
+
     def column(self, x: int, first: int, last: int, text: str, style: str) -> None:
         """One character in every row from `first` to `last`."""
         if x < self.right:
@@ -70,7 +97,7 @@ class Canvas:
         known = row.get(x)
         if known is not None:
             mask |= known[0]
-            if _RANK[known[1]] > _RANK[style]:
+            if RANK[known[1]] > RANK[style]:
                 style = known[1]
         row[x] = (mask, style)
 
@@ -155,8 +182,8 @@ def _crop(text: str, x: int, left: int, right: int) -> tuple[str, int]:
 
 def cell_clip(text: str, room: int) -> str:
     """The text, or as much of its beginning as fits into so many columns with an ellipsis."""
-    if text.isascii():
-        return text if len(text) <= room else text[: max(0, room - 1)] + "…" if room > 0 else ""
+    if is_narrow(text):
+        return text if len(text) <= room else text[: room - 1] + "…" if room > 0 else ""
     if cell_width(text) <= room:
         return text
     kept, used = [], 0
@@ -170,6 +197,6 @@ def cell_clip(text: str, room: int) -> str:
 
 def cell_cut(text: str, room: int) -> str:
     """As much of the text's beginning as fits into so many columns; half of a wide character is a blank."""
-    if text.isascii() or cell_width(text) == len(text):
+    if is_narrow(text):
         return text[:room]
     return _crop(text, 0, 0, room)[0]

@@ -83,9 +83,13 @@ class Layout:
 
     def card(self, block: int) -> Place:
         """The block's own card, without its compensation."""
-        own, left = self.extents, self.extents.left[block]
-        across = left + own.right[block] - self._beside(block)
-        return self.seen(self.axis[block] - left, self.top[block] or 0, across, own.height[block])
+        own = self.extents
+        left, along = own.left[block], own.height[block]
+        across = left + own.right[block]
+        if self.structure.blocks[block].compensation >= 0:
+            across -= self._beside(block)
+        start, top = self.axis[block] - left, self.top[block] or 0
+        return (top, start, along, across) if self.measures.turned else (start, top, across, along)
 
     def compensation(self, block: int) -> Place | None:
         """The card of the block's compensation; None where there is none, or only a mark."""

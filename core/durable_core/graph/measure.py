@@ -233,9 +233,14 @@ def clip(text: str, room: float, size: float, *, bold: bool = False) -> str:
 _NARROW: Final = re.compile("[ -~\xa0-\xac\xae-\u02ff\u0391-\u03ff\u2026\u2190-\u22ff\u2500-\u25fc\u25ff\u2714\u2718]*")
 
 
+def is_narrow(text: str) -> bool:
+    """Whether every character is known to take one column."""
+    return text.isascii() or _NARROW.fullmatch(text) is not None
+
+
 def cell_width(text: str) -> int:
     """Columns a text takes in a terminal."""
-    if text.isascii() or _NARROW.fullmatch(text):
+    if is_narrow(text):
         return len(text)
     return sum(character_cells(character) for character in text)
 
