@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from durable_core.graph import Graph, build_graph, overlay_facts
 from durable_core.graph.boxes import TextPicture
 from durable_core.graph.canvas import Segment, Viewport
 from durable_core.graph.measure import cell_width
-from durable_core.graph.model import Direction
+from durable_core.graph.model import Direction, NodeState
+from durable_core.graph.overlay import overlay
 from durable_core.graph.rail import rail
 from tests.graph import flows, generated, runs
 from tests.graph.seeds import seeds
@@ -66,6 +69,18 @@ def stated() -> list[Graph]:
 
 @pytest.mark.parametrize("ascii", [False, True])
 @pytest.mark.parametrize("direction", ["down", "right"])
+def test_a_part_of_an_execution_is_painted_as_it_is_in_the_whole(ascii: bool, direction: Direction) -> None:
+    for graph in stated():
+        picture = TextPicture(graph, ascii=ascii, direction=direction)
+        whole = cells(picture.paint())
+        for x in range(-3, picture.width, 31):
+            for y in range(-2, picture.height, 13):
+                view = Viewport(x, y, 31, 13)
+                assert cells(picture.paint(view)) == cropped(whole, view)
+
+
+@pytest.mark.parametrize("ascii", [False, True])
+@pytest.mark.parametrize("direction", ["down", "right"])
 @pytest.mark.parametrize("width", [None, 70])
 def test_the_text_is_the_painted_picture(ascii: bool, direction: Direction, width: int | None) -> None:
     """The fast way to a whole text, and the one to a part with styles, give the same characters."""
@@ -73,6 +88,23 @@ def test_the_text_is_the_painted_picture(ascii: bool, direction: Direction, widt
         rows = TextPicture(graph, width=width, ascii=ascii, direction=direction).paint()
         painted = ["".join(text for text, _ in row).rstrip() for row in rows]
         assert graph.to_text(width, ascii=ascii, direction=direction).splitlines() == painted
+
+
+def test_where_branches_part_the_way_that_was_taken_is_seen() -> None:
+    """A line shared by a branch that was taken and one that was not is taken; beyond it, it is not."""
+    ways = {name: [flows.step(f"step_{name}")] for name in "abcde"}
+    graph = build_graph(flows.define("f", flows.decide("which", ways)))
+    done = NodeState(status="completed")
+    drawn = overlay(graph, {"which": replace(done, choice="b"), "which/b/step_b": done}, metadata={"status": "running"})
+    picture = TextPicture(drawn)
+    box = picture.box_of("which")
+    assert box is not None
+    row = cells(picture.paint())[box.y + box.height]
+    styles = [style for character, style in row if character != " "]
+    a_to_b, b_to_c = (styles.index("edge.taken"), len(styles) - styles[::-1].index("edge.taken"))
+    assert set(styles[:a_to_b]) == set(styles[b_to_c:]) == {"edge.off"}
+    assert set(styles[a_to_b:b_to_c]) == {"edge.taken"}
+    assert "".join(character for character, _ in row).strip().startswith("╭┄")
 
 
 def test_small_pictures_go_to_the_right_when_asked() -> None:

@@ -14,8 +14,9 @@ from tests.graph import generated
 
 def picture(place: Place) -> dict[str, float]:
     small, large, nested = (place.options[each] for each in ("small", "large", "nested"))
-    from durable_core.graph.boxes import to_text
+    from durable_core.graph.boxes import TextPicture, to_text
     from durable_core.graph.build import build_graph
+    from durable_core.graph.canvas import Viewport
 
     def text_of(definition: Any, tries: int, width: int | None = None) -> float:
         # a graph of its own each time: nothing is left from the time before
@@ -24,11 +25,14 @@ def picture(place: Place) -> dict[str, float]:
 
     few, many = generated.mixed(small), generated.mixed(large)
     text_of(few, 3)
-    small_ms, large_ms = text_of(few, 15), text_of(many, 2)
+    small_ms, large_ms = text_of(few, 30), text_of(many, 4)
+    laid_out = TextPicture(build_graph(many))
+    middle = Viewport(0, laid_out.height // 2, 84, 36)
     return {
         "small_ms": small_ms,
         "large_ms": large_ms,
         "ratio": large_ms / small_ms,
+        "view_ms": _best_ms([lambda: laid_out.paint(middle)] * 50),
         "nested_ms": text_of(generated.deep(nested), 2, width=100),
     }
 

@@ -80,7 +80,8 @@ class CardPainter:
         if len(name) > room or not name.isascii():
             name = cell_clip(name, room)
         words = self._words(node, look, wide - (7 if mark else 4))
-        key = (node.type, wide, tone, words, framed, folded, mark, node.id == self.cursor)
+        here = self.cursor is not None and node.id == self.cursor
+        key = (node.type, wide, tone, words, framed, folded, mark, here)
         form = self._forms.get(key)
         if form is None:
             form = self._forms[key] = self.canvas.ready(self._form(*key))

@@ -190,31 +190,39 @@ def pixel_extents(nodes: Sequence[GraphNode], structure: Structure, m: Measures,
 
 CELL_LABEL: Final = 22
 """Columns a branch label may take."""
+_REACHES: Final = tuple([(0, cells + 3) for cells in range(CELL_LABEL + 1)])
+"""How far a label of so many columns reaches left and right of its line."""
 
 
 def cell_extents(nodes: Sequence[GraphNode], structure: Structure, *, marks: bool) -> Extents:
     """Box sizes in character cells."""
-    m = CELLS
+    m, count = CELLS, len(structure.blocks)
     narrow, broad = m.card
-    left, right, height, labels = [], [], [], []
     extra = 0 if marks else m.compensation_gap + m.compensation[0]
+    left, right = [], []
     for block in structure.blocks:
         label = nodes[block.node].label
         need = (len(label) if label.isascii() else cell_width(label)) + 6
         width = narrow if need < narrow else broad if need > broad else need
-        left.append(width // 2)
-        right.append(width - width // 2 + (extra if block.compensation >= 0 else 0))
-        height.append(3)
-        reach: list[tuple[int, int]] | None = None
-        if block.ways and any(way.shown for way in block.ways):
-            reach = [
-                (0, min(cell_width(one_line(way.label)), CELL_LABEL) + 3) if way.shown else (0, 0) for way in block.ways
-            ]
-        labels.append(reach)
+        half = width // 2
+        left.append(half)
+        right.append(width - half if block.compensation < 0 else width - half + extra)
+    labels: list[list[tuple[int, int]] | None] = [None] * count
+    for position in structure.composites:
+        ways = structure.blocks[position].ways
+        if any(way.shown for way in ways):
+            labels[position] = [_REACHES[_label_cells(way.label)] if way.shown else (0, 0) for way in ways]
+    height = [m.header] * count
     wide, high = m.terminal
     for end in (structure.root[0], structure.root[-1]):
         left[end], right[end], height[end] = wide // 2, wide - wide // 2, high
     return Extents(left=left, right=right, height=height, labels=labels)
+
+
+def _label_cells(label: str) -> int:
+    """Columns a branch label takes."""
+    plain = len(label) <= CELL_LABEL and label.isascii() and label.isprintable()
+    return len(label) if plain else min(cell_width(one_line(label)), CELL_LABEL)
 
 
 def turned_cell_extents(nodes: Sequence[GraphNode], structure: Structure) -> Extents:

@@ -29,6 +29,8 @@ _OFF: Final = 0x90
 """Lines that grow cell by cell, by the sides they are open to; half a line is not the sign of a whole one."""
 _SIGNS: Final = 0xA0
 """From here on: everything else that boxes, frames and arrows are made of."""
+AT_ONCE: Final = 512
+"""Rows that become text at once: what they need in between is reused for the next ones."""
 LONG: Final = 6
 """Runs of more cells are put as slices."""
 
@@ -171,13 +173,20 @@ class Grid:
 
     def text(self, width: int | None = None) -> str:
         """The picture as lines without trailing blanks, cut at a width."""
-        whole, _ = codecs.charmap_decode(self.cells, "strict", _READ_ASCII if self.ascii else _READ)
-        lines = whole.split("\n")
-        for y, x, text in sorted(self._apart, reverse=True):
-            lines[y] = _inserted(lines[y], x, text.translate(PLAINER) if self.ascii else text)
-        if width is not None and width < self.right:
-            lines = [cell_cut(line, width) for line in lines]
-        return "\n".join([line.rstrip() for line in lines])
+        table = _READ_ASCII if self.ascii else _READ
+        cut = width is not None and width < self.right
+        apart = sorted(self._apart, key=lambda found: (-found[0], found[1]))  # the last is next: a row's from its end
+        parts = []
+        for first in range(0, self.bottom, AT_ONCE):
+            part = self._view[first * self.stride : (first + AT_ONCE) * self.stride]
+            lines = codecs.charmap_decode(part, "strict", table)[0].split("\n")
+            while apart and apart[-1][0] < first + AT_ONCE:
+                y, x, text = apart.pop()
+                lines[y - first] = _inserted(lines[y - first], x, text.translate(PLAINER) if self.ascii else text)
+            if cut and width is not None:
+                lines = [cell_cut(line, width) for line in lines]
+            parts.append("\n".join([line.rstrip() for line in lines]))
+        return "".join(parts)
 
 
 def _inserted(line: str, x: int, text: str) -> str:

@@ -166,58 +166,58 @@ def _size(layout: Layout, budgets: list[int] | None) -> None:
     blocks, fold = structure.blocks, layout.fold
     left, right, height = own.left.copy(), own.right.copy(), own.height.copy()
     layout.left, layout.right, layout.height = left, right, height
-    gap = m.gap
     for position in reversed(structure.composites):
         block = blocks[position]
         if fold is not None and block.depth >= fold:
             continue
-        lefts, rights, heights = [], [], []
-        for way in block.ways:
-            inside = way.blocks
-            if len(inside) == 1:
-                one = inside[0]
-                lefts.append(left[one])
-                rights.append(right[one])
-                heights.append(height[one])
-            elif inside:
-                lefts.append(max([left[one] for one in inside]))
-                rights.append(max([right[one] for one in inside]))
-                heights.append(sum([height[one] for one in inside]) + gap * (len(inside) - 1))
-            else:
-                lefts.append(0)
-                rights.append(0)
-                heights.append(0)
-        if block.kind in ("fork", "parallel"):
-            sides = Sides(lefts, rights, heights, [not way.blocks for way in block.ways])
-            _size_branches(layout, position, block, sides, None if budgets is None else budgets[position])
+        if block.kind == "fork" or block.kind == "parallel":
+            _size_branches(layout, position, block, None if budgets is None else budgets[position])
             continue
-        layout.bodies[position] = heights[0]
-        left[position] = max(left[position], lefts[0]) + m.pad
-        below = m.body + heights[0]
+        reach_left, reach_right, body = _extent(layout, block.ways[0].blocks)
+        layout.bodies[position] = body
+        left[position] = max(left[position], reach_left) + m.pad
+        below = m.body + body
         if block.kind == "foreach":
-            right[position] = max(right[position], rights[0]) + m.pad
+            right[position] = max(right[position], reach_right) + m.pad
             height[position] += below + m.foot + m.point
         else:
-            right[position] = max(right[position], rights[0]) + m.lane + m.margin
+            right[position] = max(right[position], reach_right) + m.lane + m.margin
             height[position] += below + m.gate + m.gate_foot + m.point
 
 
-def _size_branches(layout: Layout, position: int, block: Block, sides: Sides, budget: int | None) -> None:
+def _extent(layout: Layout, sequence: Sequence[int]) -> tuple[int, int, int]:
+    """How far a sequence reaches left and right of its axis, and its height."""
+    lefts, rights, heights = layout.left, layout.right, layout.height
+    left = right = height = 0
+    for one in sequence:
+        if lefts[one] > left:
+            left = lefts[one]
+        if rights[one] > right:
+            right = rights[one]
+        height += heights[one]
+    return left, right, height + layout.measures.gap * (len(sequence) - 1) if sequence else 0
+
+
+def _size_branches(layout: Layout, position: int, block: Block, budget: int | None) -> None:
     m, labels = layout.measures, layout.extents.labels[position]
-    for number, empty in enumerate(sides.empty):
-        reach_left, reach_right = labels[number] if labels is not None else (0, 0)
-        least = m.empty if empty else 0
-        if reach_left > sides.left[number] or empty:
-            sides.left[number] = max(reach_left, least)
-        if reach_right > sides.right[number] or empty:
-            sides.right[number] = max(reach_right, least)
+    sides = Sides([], [], [], [])
+    reach_left = reach_right = 0
+    for number, way in enumerate(block.ways):
+        if labels is not None:
+            reach_left, reach_right = labels[number]
+        left, right, height = _extent(layout, way.blocks)
+        if not way.blocks:
+            left = right = m.empty
+        sides.left.append(left if left > reach_left else reach_left)
+        sides.right.append(right if right > reach_right else reach_right)
+        sides.height.append(height)
+        sides.empty.append(not way.blocks)
     drop = (m.plain if labels is None else m.labelled + layout.extents.along.get(position, 0)) - m.fork
-    fork = spread(sides, m, drop=drop, budget=budget)
-    layout.forks[position] = fork
-    pad = m.pad if block.kind == "parallel" else 0
+    fork = layout.forks[position] = spread(sides, m, drop=drop, budget=budget)
+    pad, seal = (m.pad, m.seal) if block.kind == "parallel" else (0, 0)
     layout.left[position] = max(layout.left[position], fork.left) + pad
     layout.right[position] = max(layout.right[position], fork.right) + pad
-    layout.height[position] += fork.height + m.point + (m.seal if block.kind == "parallel" else 0)
+    layout.height[position] += fork.height + m.point + seal
 
 
 def _place(layout: Layout) -> None:
