@@ -30,8 +30,10 @@ class BoxPainter:
         forks, bodies = layout.forks, layout.bodies
         tops, axes, lefts, rights = layout.top, layout.axis, layout.left, layout.right
         begin, end, near, far = canvas.top, canvas.bottom, canvas.left, canvas.right
+        across = layout.width
         if layout.turned:
-            begin, end, near, far = near, far, begin, end
+            begin, end, near, far, across = near, far, begin, end, layout.total_height
+        narrow = near > 0 or far < across
         # sequences, where to go on in them (-1: with the first that is in sight), and the kind of what repeats them
         stack: list[tuple[Sequence[int], int, str]] = [(self.graph.structure.root, -1, "")]
         while stack:
@@ -44,18 +46,18 @@ class BoxPainter:
                 if (tops[number] or 0) >= end:
                     break
                 index += 1
-                axis = axes[number]
-                if axis - lefts[number] >= far or axis + rights[number] <= near:
+                if narrow and (axes[number] - lefts[number] >= far or axes[number] + rights[number] <= near):
                     continue
                 block = blocks[number]
                 if index <= last:
                     lines.after(number, sequence[index])
-                if number in forks or number in bodies:
+                is_open = block.ways and (number in forks or number in bodies)
+                if is_open:
                     lines.inside(number, block)
                     if block.kind != "fork":
                         frames.frame(number, block)
                 cards.paint(number, block, repeats)
-                if block.ways and (number in forks or number in bodies):
+                if is_open:
                     inner = block.kind if block.kind in ("loop", "foreach") else repeats
                     stack.append((sequence, index, repeats))
                     stack.extend([(way.blocks, -1, inner) for way in reversed(block.ways) if way.blocks])
