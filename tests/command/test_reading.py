@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import tomllib
 from pathlib import Path
 
 import pytest
 
+from durable_studio import __version__
+from durable_studio.discovery import find_workflow
 from tests.command.conftest import Command
 
 EVERY = (
@@ -215,6 +218,48 @@ def test_graphs_are_drawn_of_workflows_and_executions(command: Command, flows: P
     assert command("graph", "mine", "-o", "mine.svg").code == 0
     assert Path("mine.svg").read_text().startswith("<svg")
     assert command("graph", "mine", "--format", "gif").code == 2
+
+
+def test_text_is_drawn_in_ascii_and_in_the_direction_that_was_asked_for(command: Command, flows: Path) -> None:
+    """What the library calls `ascii` and `direction`; files of text and SVG take them too."""
+    hello = find_workflow(f"{flows}:hello").graph()
+    assert command("graph", f"{flows}:hello", "--ascii").out == hello.to_text(ascii=True)
+    assert command("graph", f"{flows}:hello", "--direction", "right").out == hello.to_text(direction="right")
+    drawn = command("graph", f"{flows}:hello", "--direction", "down", "--format", "svg").out
+    assert drawn == hello.to_svg(direction="down") != hello.to_svg()
+    command("run", f"{flows}:hello", "--id", "mine")
+    assert command("graph", "mine", "--ascii", "--direction", "auto", "-o", "mine.txt").code == 0
+    text = Path("mine.txt").read_text()
+    assert text.isascii() and "+ greet" in text
+    assert command("graph", "mine", "--direction", "right", "-o", "mine.svg").code == 0
+    assert "greet" in Path("mine.svg").read_text()
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--direction", "LR"), "error: there is no direction 'LR'; there are auto, down, right\n"),
+        (("--direction", "up", "--format", "svg"), "error: there is no direction 'up'; there are auto, down, right\n"),
+        (("--ascii", "--format", "svg"), "error: --ascii is for text, and this is svg\n"),
+        (("--ascii", "-o", "x.dot"), "error: --ascii is for text, and this is dot\n"),
+        (("--direction", "down", "--json"), "error: --direction is for text and svg, and this is json\n"),
+        (("-o", "x.gif"), "error: no graph format has the suffix '.gif'. Use one of "),
+    ],
+)
+def test_what_a_format_cannot_do_is_said_in_one_line(
+    command: Command, flows: Path, options: tuple[str, ...], said: str
+) -> None:
+    done = command("graph", f"{flows}:hello", *options)
+    assert done.code == 2
+    assert done.err.startswith(said) and done.err.count("\n") == 1
+    assert not done.out and not list(Path().glob("x.*"))
+
+
+def test_the_version_is_printed(command: Command) -> None:
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
+    assert command("--version").out == f"durable-studio {__version__}\n"
+    assert __version__ == project["version"]
+    assert "--version" in command("--help").out
 
 
 def test_queues_are_paused_and_resumed(command: Command, flows: Path) -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import gc
 import time
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given
 
 from durable_core.definition.model import Definition
+from durable_core.errors import InputValidationError
 from durable_core.graph import Graph, build_graph
 from durable_core.graph.boxes import TextPicture
 from durable_core.graph.canvas import Viewport
@@ -153,6 +155,13 @@ def test_any_direction_can_be_asked_for(seed: int) -> None:
     assert layout is not None and layout.turned
     assert faults(layout) == []
     assert graph.to_svg(direction="right").count("<text") == graph.to_svg(width=4000, direction="down").count("<text")
+
+
+def test_a_direction_that_does_not_exist_is_refused() -> None:
+    graph: Any = small()
+    for draw in (graph.to_svg, graph.to_text):
+        with pytest.raises(InputValidationError, match="no direction 'up'; there are auto, down, right"):
+            draw(direction="up")
 
 
 def test_a_size_depends_on_structure_only() -> None:

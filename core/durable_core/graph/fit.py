@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from itertools import accumulate
 from typing import Final
 
+from durable_core.errors import InputValidationError
 from durable_core.graph.escape import one_line
 from durable_core.graph.layout import Extents, Layout, lay_out
 from durable_core.graph.measure import (
@@ -21,7 +22,7 @@ from durable_core.graph.measure import (
     clip,
     text_width,
 )
-from durable_core.graph.model import Direction, GraphNode
+from durable_core.graph.model import DIRECTIONS, Direction, GraphNode
 from durable_core.graph.structure import Structure
 
 FULL_UP_TO: Final = 60
@@ -37,6 +38,12 @@ TURNED_UP_TO: Final = 6
 """Cards of a graph that goes from left to right by itself, when nothing in it is nested twice."""
 TURNED_BELOW: Final = 240
 """With less height than this any graph that is not too wide goes from left to right."""
+
+
+def check_direction(direction: str) -> None:
+    """Refuse a direction that does not exist."""
+    if direction not in DIRECTIONS:
+        raise InputValidationError(f"there is no direction {direction!r}; there are {', '.join(DIRECTIONS)}")
 
 
 def card_count(structure: Structure) -> int:
@@ -71,6 +78,7 @@ def fit_pixels(
 
     `room` is the height there is, where that matters.
     """
+    check_direction(direction)
     count = card_count(structure)
     shown = counts_by_fold(structure)
     fold: int | None = None
@@ -127,6 +135,7 @@ def fit_cells(
 
     With a direction of `auto` a small graph goes from left to right where it is narrow enough for that.
     """
+    check_direction(direction)
     if direction == "right" or (direction == "auto" and is_small(structure)):
         turned = lay_out(structure, turned_cell_extents(nodes, structure), CELLS_TURNED, fold=fold)
         if direction == "right" or budget is None or turned.width <= budget:

@@ -35,6 +35,7 @@ Theme = Literal["light", "dark", "adaptive"]
 Direction = Literal["auto", "down", "right"]
 """Which way a picture goes; `auto` goes right where the whole graph is small, else down."""
 
+DIRECTIONS: Final[tuple[str, ...]] = get_args(Direction)
 NODE_TYPES: Final[tuple[str, ...]] = get_args(NodeType)
 EDGE_TYPES: Final[tuple[str, ...]] = get_args(EdgeType)
 NODE_STATUSES: Final[tuple[str, ...]] = get_args(NodeStatus)

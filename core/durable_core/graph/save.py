@@ -37,15 +37,20 @@ class UnknownFormatError(DurableError, ValueError):
     exit_code = 2
 
 
-def save(graph: GraphData, path: str | Path) -> Path:
-    """Write the graph; the file is there whole or not at all."""
-    target = Path(path)
-    write = FORMATS.get(target.suffix.lower())
-    if write is None:
+def suffix_of(target: Path) -> str:
+    """The suffix of a file, which must be that of a format."""
+    suffix = target.suffix.lower()
+    if suffix not in FORMATS:
         raise UnknownFormatError(
             f"no graph format has the suffix {target.suffix!r}", hint=f"Use one of {', '.join(FORMATS)}."
         )
-    content = write(graph)
+    return suffix
+
+
+def save(graph: GraphData, path: str | Path) -> Path:
+    """Write the graph; the file is there whole or not at all."""
+    target = Path(path)
+    content = FORMATS[suffix_of(target)](graph)
     write_whole(target, content.encode() if isinstance(content, str) else content)
     return target
 

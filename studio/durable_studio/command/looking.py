@@ -1,22 +1,19 @@
-"""``list``, ``status``, ``logs``, ``workflows``, ``graph``."""
+"""``list``, ``status``, ``logs``, ``workflows``."""
 
 from __future__ import annotations
 
 import sys
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from durable_core.clock import from_us, parse_iso
 from durable_core.codec import to_plain
 from durable_core.durations import parse_duration
 from durable_core.engine import reading
 from durable_core.engine.engine import Engine
-from durable_core.errors import DefinitionError, DurableError, ExecutionNotFoundError, InputValidationError
-from durable_core.graph import Graph
+from durable_core.errors import DefinitionError
 from durable_core.query.document import plain
 from durable_core.query.entry import Entry
-from durable_studio.command.frame import trimmed
 from durable_studio.command.output import (
     GLYPHS,
     ago,
@@ -30,22 +27,9 @@ from durable_studio.command.output import (
     table,
     took,
 )
-from durable_studio.command.picture import speaks_ascii_only
-from durable_studio.command.terminal import Styles, terminal_size
 from durable_studio.command.watching import word_of
-from durable_studio.discovery import find_workflow, is_target, load_all
+from durable_studio.discovery import load_all
 from durable_studio.settings import read_settings
-
-FORMATS: Final = {
-    "text": "to_text",
-    "dot": "to_dot",
-    "mermaid": "to_mermaid",
-    "cytoscape": "to_cytoscape",
-    "svg": "to_svg",
-    "json": "to_json",
-    "html": "to_html",
-    "png": "to_png",
-}
 
 
 def list_executions(engine: Engine, as_json: bool, limit: int, after: str | None, **chosen: Any) -> int:
@@ -208,69 +192,6 @@ def list_workflows(targets: list[str] | None, as_json: bool) -> int:
             ],
         )
     return 0
-
-
-def draw(engine_of: Any, what: str, format: str | None, output: Path | None) -> int:
-    """The graph of a workflow or of an execution, printed or saved."""
-    wants_page = format == "html" or (format is None and output is not None and output.suffix.lower() == ".html")
-    page = _report_of(engine_of, what) if wants_page and not is_target(what) else None
-    if page is not None:
-        if output is None:
-            sys.stdout.write(page)
-        else:
-            output.write_text(page, encoding="utf-8")
-            emit(f"wrote {safe(output)}")
-        return 0
-    graph = _graph_of(engine_of, what)
-    if output is not None and format is None:
-        emit(f"wrote {safe(graph.save(output))}")
-        return 0
-    method = FORMATS.get(format or "text")
-    if method is None:
-        raise InputValidationError(f"there is no format {format!r}; there are {', '.join(FORMATS)}")
-    on_terminal = output is None and method == "to_text" and sys.stdout.isatty()
-    drawn = _text_for_terminal(graph) if on_terminal else getattr(graph, method)()
-    if output is not None:
-        output.write_bytes(drawn) if isinstance(drawn, bytes) else output.write_text(drawn, encoding="utf-8")
-        emit(f"wrote {safe(output)}")
-    elif isinstance(drawn, bytes):
-        if sys.stdout.isatty():
-            raise DefinitionError("PNG is no text for a terminal.", hint="Write it to a file: -o graph.png")
-        sys.stdout.buffer.write(drawn)
-    else:
-        sys.stdout.write(drawn if drawn.endswith("\n") else f"{drawn}\n")
-    return 0
-
-
-def _text_for_terminal(graph: Graph) -> str:
-    """As wide as the terminal is, in its colours, and without box characters where it has none."""
-    from durable_core.graph.boxes import TextPicture
-
-    picture = TextPicture(graph, width=terminal_size().columns, ascii=speaks_ascii_only())
-    styles = Styles()
-    return "\n".join(styles.text(row) for row in trimmed(picture.paint()))
-
-
-def _report_of(engine_of: Any, what: str) -> str | None:
-    """The page about an execution; None when there is none of that id: then it may be a workflow's name."""
-    with engine_of() as engine:
-        try:
-            return str(engine.get_execution(reading.full_id(engine, what)).report())
-        except ExecutionNotFoundError:
-            return None
-
-
-def _graph_of(engine_of: Any, what: str) -> Any:
-    if is_target(what):
-        return find_workflow(what).graph()
-    with engine_of() as engine:
-        try:
-            return reading.execution_graph(engine, reading.full_id(engine, what))
-        except DurableError:
-            known = {one.name: one for one in load_all((), read_settings())}
-            if what in known:
-                return known[what].graph()
-            raise
 
 
 def moment(text: str | None, option: str) -> datetime | None:

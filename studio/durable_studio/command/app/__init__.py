@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
 from durable_studio.command.app import acting, looking, outside, running, schedules, upkeep
@@ -11,8 +13,23 @@ from durable_studio.command.options import AsJson, Db, Globals
 app = group()
 
 
+def _version(given: bool) -> None:
+    if given:
+        from durable_studio import __version__
+
+        typer.echo(f"durable-studio {__version__}")
+        raise typer.Exit
+
+
 @app.callback()
-def _globals(ctx: typer.Context, db: Db = None, as_json: AsJson = False) -> None:
+def _globals(
+    ctx: typer.Context,
+    db: Db = None,
+    as_json: AsJson = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
     """Durable workflows in plain Python: run them, watch them, steer them."""
     ctx.obj = Globals(db, as_json)
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from durable_studio.command.app.root import example, group
-from durable_studio.command.options import AsJson, Db, Id, Load, client, wants_json
+from durable_studio.command.options import Ascii, AsJson, Db, Id, Load, client, wants_json
 
 commands = group()
 
@@ -99,14 +99,21 @@ def _graph(
         typer.Option("--format", "-f", help="text, dot, mermaid, cytoscape, svg, png, html or json."),
     ] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="A file; its suffix is the format.")] = None,
+    ascii: Ascii = False,
+    direction: Annotated[
+        str | None,
+        typer.Option(
+            "--direction", metavar="down|right|auto", help="Which way text and SVG go; auto: right where it is small."
+        ),
+    ] = None,
     db: Db = None,
     as_json: AsJson = False,
 ) -> int:
     """Draw a workflow, or an execution with the state of every step."""
-    from durable_studio.command import looking
+    from durable_studio.command.drawing import Wish, draw
 
     chosen = "json" if wants_json(ctx, as_json) and format is None else format
-    return looking.draw(lambda: client(ctx, db), what, chosen, output)
+    return draw(lambda: client(ctx, db), what, Wish(chosen, output, ascii, direction))
 
 
 commands.command("graph", **example("durable-studio graph orders.py:process_order -o order.svg"))(_graph)
