@@ -5,23 +5,20 @@ from __future__ import annotations
 import fcntl
 import os
 import pty
-import re
 import select
-import shlex
-import shutil
 import subprocess
 import sys
 import termios
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from tests.architecture.sources import ROOTS
 from tests.command.conftest import Command
+from tests.screen import screen_of
 
 pytestmark = pytest.mark.slow
 
@@ -76,47 +73,6 @@ def terminal(*arguments: object, **environment: str) -> Iterator[Terminal]:
         process.kill()
         process.wait()
         os.close(ours)
-
-
-@dataclass(frozen=True, slots=True)
-class Screen:
-    """A terminal of tmux: what a person sees, after all that was drawn over."""
-
-    name: str
-
-    def tmux(self, *arguments: str) -> str:
-        done = subprocess.run(["tmux", "-L", self.name, *arguments], capture_output=True, text=True, check=True)
-        return done.stdout
-
-    def type(self, text: str) -> None:
-        self.tmux("send-keys", "-l", text)
-        self.tmux("send-keys", "Enter")
-
-    def wait_for(self, *texts: str, seconds: float = 20.0) -> str:
-        """Look until all of them are there, in that order; returns all that is shown."""
-        limit = time.monotonic() + seconds
-        pattern = re.compile(".*".join(map(re.escape, (text.rstrip() for text in texts))), re.DOTALL)
-        while not pattern.search(shown := self.tmux("capture-pane", "-p", "-S", "-")):
-            assert time.monotonic() < limit, shown
-            time.sleep(0.05)
-        return shown
-
-
-@contextmanager
-def screen_of(*arguments: object, name: str) -> Iterator[Screen]:
-    """The command on a terminal of tmux."""
-    if shutil.which("tmux") is None:
-        pytest.skip("no tmux on PATH")
-    screen = Screen(name)
-    paths = os.pathsep.join(map(str, ROOTS))
-    words = [sys.executable, "-m", "durable_studio", *map(str, arguments)]
-    set_up = ("-f", "/dev/null", "new-session", "-d", "-x", "100", "-y", "60", "-e", f"PYTHONPATH={paths}")
-    url = f"DURABLE_URL={os.environ['DURABLE_URL']}"
-    screen.tmux(*set_up, "-e", "NO_COLOR=1", "-e", url, f"{shlex.join(words)}; cat")
-    try:
-        yield screen
-    finally:
-        screen.tmux("kill-server")
 
 
 def test_a_run_on_a_terminal_asks_right_there(asking: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from durable_studio import __version__
+from durable_studio.command.output import table
 from durable_studio.discovery import find_workflow
 from tests.command.conftest import Command
 
@@ -253,6 +254,16 @@ def test_what_a_format_cannot_do_is_said_in_one_line(
     assert done.code == 2
     assert done.err.startswith(said) and done.err.count("\n") == 1
     assert not done.out and not list(Path().glob("x.*"))
+
+
+def test_tables_are_straight_whatever_is_in_them(capsys: pytest.CaptureFixture[str]) -> None:
+    table(("NAME", "N"), [("注文", 1), ("e\u0301", 2), ("ascii", 3)])
+    assert [line[: -len("N")] for line in capsys.readouterr().out.splitlines()] == [
+        "NAME   ",
+        "注文   ",
+        "e\u0301      ",
+        "ascii  ",
+    ]
 
 
 def test_the_version_is_printed(command: Command) -> None:

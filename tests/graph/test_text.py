@@ -8,7 +8,7 @@ import pytest
 
 from durable_core.graph import Graph, build_graph, overlay_facts
 from durable_core.graph.boxes import TextPicture
-from durable_core.graph.canvas import Segment, Viewport
+from durable_core.graph.canvas import Segment, Viewport, cell_cut
 from durable_core.graph.measure import cell_width
 from durable_core.graph.model import Direction, NodeState
 from durable_core.graph.overlay import overlay
@@ -105,6 +105,19 @@ def test_where_branches_part_the_way_that_was_taken_is_seen() -> None:
     assert set(styles[:a_to_b]) == set(styles[b_to_c:]) == {"edge.off"}
     assert set(styles[a_to_b:b_to_c]) == {"edge.taken"}
     assert "".join(character for character, _ in row).strip().startswith("╭┄")
+
+
+def test_columns_are_counted_as_terminals_count_them() -> None:
+    """Wide, combining and invisible characters; signs of numbers are formats, but drawn."""
+    assert [cell_width(text) for text in ("注文", "e\u0301", "\u200d", "🚀", "\u0600\u06dd", "a\u0600")] == [
+        4,
+        1,
+        0,
+        2,
+        2,
+        2,
+    ]
+    assert cell_cut("注\u0301文", 3) == "注\u0301 " and cell_cut("注\u0301", 1) == " "
 
 
 def test_small_pictures_go_to_the_right_when_asked() -> None:

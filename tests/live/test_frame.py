@@ -2,14 +2,7 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
-import pty
 import re
-import struct
-import subprocess
-import sys
-import termios
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,7 +14,7 @@ from durable_core.graph.measure import cell_width
 from durable_core.live.recorded import Attempts, Recorded
 from durable_core.live.view import ExecutionView, Line, OpenWait, Position
 from durable_studio.command.frame import Frames, Row, Size
-from tests.architecture.sources import ROOTS
+from tests.screen import on_a_terminal, plain
 
 AT = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
 HOSTILE = "\x1b]0;owned\x07\x9b2J\u202e日本語 " + "x" * 300
@@ -145,37 +138,9 @@ def hello():
 """
 
 
-def on_a_terminal(folder: Path, *arguments: str, **environment: str) -> tuple[int, str]:
-    """Run the command on a terminal of 80x24; its exit code and every byte that it wrote."""
-    (folder / "flows.py").write_text(FLOW)
-    ours, theirs = pty.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
-    variables = {key: value for key, value in os.environ.items() if key not in ("NO_COLOR", "COLUMNS", "LINES")}
-    variables |= {"PYTHONPATH": os.pathsep.join(map(str, ROOTS)), "TERM": "xterm-256color", "LANG": "C.UTF-8"}
-    variables |= {"DURABLE_URL": f"sqlite:///{folder}/durable.db", **environment}
-    command = [sys.executable, "-m", "durable_studio", *arguments]
-    process = subprocess.Popen(command, cwd=folder, env=variables, stdin=theirs, stdout=theirs, stderr=theirs)
-    os.close(theirs)
-    written = b""
-    while True:
-        try:
-            piece = os.read(ours, 65536)
-        except OSError:  # the other end is closed: that is how a terminal says it
-            break
-        if not piece:
-            break
-        written += piece
-    os.close(ours)
-    return process.wait(20), written.decode()
-
-
-def plain(written: str) -> str:
-    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", written)
-
-
 def test_run_watch_draws_the_graph_and_leaves_it_behind(tmp_path: Path) -> None:
     """Colours while it runs, the whole picture and the log at the end, the cursor back where it belongs."""
-    code, written = on_a_terminal(tmp_path, "run", "flows.py:hello", "--watch", "--id", "wf_a")
+    code, written = on_a_terminal(tmp_path, FLOW, "run", "flows.py:hello", "--watch", "--id", "wf_a")
     assert code == 0
     last = plain(written)[plain(written).rindex("▷ start") :]
     assert "✔ greet" in last and "✔ again" in last and "hello there" in last
@@ -186,16 +151,16 @@ def test_run_watch_draws_the_graph_and_leaves_it_behind(tmp_path: Path) -> None:
 
 def test_graph_fits_the_terminal_and_has_its_colours(tmp_path: Path) -> None:
     """A workflow as text: no line is wider than the terminal; NO_COLOR leaves the codes out; a pipe gets plain text."""
-    code, written = on_a_terminal(tmp_path, "graph", "flows.py:hello")
+    code, written = on_a_terminal(tmp_path, FLOW, "graph", "flows.py:hello")
     assert code == 0 and "\x1b[1mgreet" in written
     assert max(cell_width(line) for line in plain(written).splitlines()) <= 80
-    code, written = on_a_terminal(tmp_path, "graph", "flows.py:hello", NO_COLOR="1")
+    code, written = on_a_terminal(tmp_path, FLOW, "graph", "flows.py:hello", NO_COLOR="1")
     assert code == 0 and "\x1b[" not in written and "○ greet" in written
 
 
 def test_no_color_and_ascii_are_obeyed(tmp_path: Path) -> None:
     """No colour code and no box character; the picture is the same."""
-    code, written = on_a_terminal(tmp_path, "run", "flows.py:hello", "--watch", "--ascii", NO_COLOR="1")
+    code, written = on_a_terminal(tmp_path, FLOW, "run", "flows.py:hello", "--watch", "--ascii", NO_COLOR="1")
     assert code == 0
     assert not re.search(r"\x1b\[[0-9;]*m", written)
     assert "| + greet" in written
@@ -203,7 +168,7 @@ def test_no_color_and_ascii_are_obeyed(tmp_path: Path) -> None:
 
 def test_plain_prints_a_line_for_each_step(tmp_path: Path) -> None:
     """Nothing is drawn over: what scripts and slow lines want."""
-    code, written = on_a_terminal(tmp_path, "run", "flows.py:hello", "--watch", "--plain")
+    code, written = on_a_terminal(tmp_path, FLOW, "run", "flows.py:hello", "--watch", "--plain")
     assert code == 0
     assert "\x1b[2K" not in written and "\x1b[?25l" not in written and "▷" not in written
     assert re.search(r"completed\s+greet", plain(written)) and re.search(r"completed\s+again", plain(written))
@@ -211,6 +176,6 @@ def test_plain_prints_a_line_for_each_step(tmp_path: Path) -> None:
 
 def test_watch_shows_the_end_of_what_has_ended(tmp_path: Path) -> None:
     """One picture, no waiting."""
-    on_a_terminal(tmp_path, "run", "flows.py:hello", "--plain", "--id", "wf_b")
-    code, written = on_a_terminal(tmp_path, "watch", "wf_b")
+    on_a_terminal(tmp_path, FLOW, "run", "flows.py:hello", "--plain", "--id", "wf_b")
+    code, written = on_a_terminal(tmp_path, FLOW, "watch", "wf_b")
     assert code == 0 and "✔ again" in plain(written)

@@ -233,6 +233,12 @@ def clip(text: str, room: float, size: float, *, bold: bool = False) -> str:
 _NARROW: Final = re.compile("[ -~\xa0-\xac\xae-\u02ff\u0391-\u03ff\u2026\u2190-\u22ff\u2500-\u25fc\u25ff\u2714\u2718]*")
 
 
+_SIGNS_OF_NUMBERS: Final = frozenset(
+    "\u0600\u0601\u0602\u0603\u0604\u0605\u06dd\u070f\u0890\u0891\u08e2\U000110bd\U000110cd"
+)
+"""Format characters that are drawn all the same."""
+
+
 def is_narrow(text: str) -> bool:
     """Whether every character is known to take one column."""
     return text.isascii() or _NARROW.fullmatch(text) is not None
@@ -250,7 +256,7 @@ def character_cells(character: str) -> int:
     if character < "\u0300":
         return 1
     if unicodedata.combining(character) or unicodedata.category(character) in ("Mn", "Me", "Cf"):
-        return 0
+        return 1 if character in _SIGNS_OF_NUMBERS else 0
     return 2 if unicodedata.east_asian_width(character) in "WF" else 1
 
 

@@ -107,11 +107,13 @@ def status_text(status: str, flags: Sequence[str] = ()) -> str:
 
 def table(headings: Sequence[str], rows: Sequence[Sequence[object]], statuses: Sequence[str] = ()) -> None:
     """Aligned columns; `statuses` colours each row's second column."""
+    from durable_core.graph.measure import cell_width
+
     cells = [[safe(cell, WIDEST_CELL) for cell in row] for row in rows]
-    widths = [max(len(row[n]) for row in [list(headings), *cells]) for n in range(len(headings))]
+    widths = [max(cell_width(row[n]) for row in [list(headings), *cells]) for n in range(len(headings))]
     emit("  ".join(heading.ljust(width) for heading, width in zip(headings, widths, strict=True)).rstrip())
     for number, row in enumerate(cells):
-        padded = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
+        padded = [cell + " " * (width - cell_width(cell)) for cell, width in zip(row, widths, strict=True)]
         if statuses:
             padded[1] = paint(padded[1], statuses[number])
         emit("  ".join(padded).rstrip())

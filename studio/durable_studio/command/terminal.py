@@ -39,8 +39,9 @@ _PLAIN: Final = {
     "dim": "2",
 }
 _HIDE, _SHOW = "\x1b[?25l", "\x1b[?25h"
-_BEGIN, _END = "\x1b[?2026h", "\x1b[?2026l"
-"""Around a frame: terminals that know it show the frame at once; the others ignore it."""
+_BEGIN, _END = "\x1b[?2026h\x1b[?7l", "\x1b[?7h\x1b[?2026l"
+"""Around a frame: terminals that know it show the frame at once; the others ignore it. No row is broken into two, not
+even one with characters that a terminal draws wider than others do."""
 
 
 class Styles:
@@ -108,7 +109,7 @@ class Region:
         self.resting = False
         parts += [_BEGIN, self._back(size)]
         for row in (*above, *rows):
-            parts.append(f"{self._styles.text(row)}\x1b[K\n")
+            parts.append(f"\x1b[K{self._styles.text(row)}\n")  # clearing behind a full row would take its last column
         parts += ["\x1b[J", _END]
         self._stream.write("".join(parts))
         self._stream.flush()
