@@ -38,7 +38,7 @@ def _sub(graph: GraphData) -> str:
 
 def _contents(ink: Paint, graph: GraphData, width: int, shown: str) -> str:
     words = [*([shown] if shown else []), *contents(graph)[1 if shown else 0 :]]
-    text = clip("\u00a0 · \u00a0".join(words), width - 56, 12)
+    text = clip(" · ".join(words), width - 56, 12)
     return f'<text x="28" y="59" font-size="12" {ink.paint("ink2")}>{xml(text)}</text>'
 
 
