@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from durable_core.graph.box_lines import LinePainter, style_of
+from durable_core.graph.box_lines import LinePainter
+from durable_core.graph.box_routes import style_of
 from durable_core.graph.canvas import Canvas
 from durable_core.graph.grid import Grid
 from durable_core.graph.layout import Layout

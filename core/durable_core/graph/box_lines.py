@@ -8,37 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import groupby
-from typing import Final
 
+from durable_core.graph.box_routes import LABELS, RoutePainter, written
 from durable_core.graph.branches import Fork
-from durable_core.graph.canvas import ASCII_LINES, DOTTED, DOWN, LEFT, LINES, RANK, RIGHT, UP, Canvas, cell_clip
-from durable_core.graph.escape import one_line
-from durable_core.graph.fit import CELL_LABEL
+from durable_core.graph.canvas import ASCII_LINES, DOTTED, DOWN, LEFT, LINES, RANK, RIGHT, UP, Canvas
 from durable_core.graph.grid import Grid
 from durable_core.graph.layout import Layout
 from durable_core.graph.model import GraphData
-from durable_core.graph.routes import Route, inner_routes, join_at, pair_route
-from durable_core.graph.structure import Block, Way
-
-_ARROWS: Final = ("▼", "▲", "▸", "◂")
-_ASCII_ARROWS: Final = ("v", "^", ">", "<")
+from durable_core.graph.routes import pair_route
+from durable_core.graph.structure import Block
 
 
-_LABELS: Final = {"edge": "label", "edge.taken": "label.taken", "edge.off": "label.off"}
-
-
-def style_of(taken: bool | None) -> str:
-    """The style token of a line."""
-    return "edge" if taken is None else "edge.taken" if taken else "edge.off"
-
-
-class LinePainter:
-    """Lines between blocks and inside composites."""
+class LinePainter(RoutePainter):
+    """Lines between blocks and inside composites, most of them by whole rows and columns."""
 
     def __init__(self, graph: GraphData, layout: Layout, canvas: Canvas | Grid) -> None:
-        self.graph, self.layout, self.canvas = graph, layout, canvas
-        self.states = graph.has_state
-        self.down, self.up, self.forth, self.back = _ASCII_ARROWS if canvas.ascii else _ARROWS
+        super().__init__(graph, layout, canvas)
         self._stacked = layout.measures.gap == 1 and not layout.turned
         """Between two blocks there is room for an arrow and nothing else."""
         self._signs = {style: self._drawn(style) for style in RANK}
@@ -47,10 +32,6 @@ class LinePainter:
 
     def _drawn(self, style: str) -> dict[int, str]:
         return ASCII_LINES if self.canvas.ascii else DOTTED if style == "edge.off" else LINES
-
-    def style(self, edge: int) -> str:
-        """The style of the line along an edge."""
-        return "edge" if edge < 0 or not self.states else style_of(self.graph.edges[edge].taken)
 
     def after(self, block: int, following: int) -> None:
         """The line from a block to the next in its sequence."""
@@ -67,15 +48,13 @@ class LinePainter:
         layout = self.layout
         fork = layout.forks.get(number)
         if layout.turned or (fork is not None and len(fork.rows) > 1):
-            self._corner_by_corner(number, block)
+            self.corner_by_corner(number, block)
         elif fork is not None:
             self._fork(number, block, fork)
         elif block.kind == "loop":
             self._loop(number, block)
         else:
             self._foreach(number, block)
-
-    # --- from top to bottom ------------------------------------------------------------------------------------------
 
     def _fork(self, number: int, block: Block, fork: Fork) -> None:
         layout, canvas, upright = self.layout, self.canvas, self._upright
@@ -98,7 +77,7 @@ class LinePainter:
                 if states:
                     leave = self.style(way.leave)
             if way.shown:
-                canvas.put(x + 2, first, _written(way), _LABELS[enter])
+                canvas.put(x + 2, first, written(way), LABELS[enter])
             if bottom < end:
                 canvas.column(x, bottom, end - 1, upright[leave], leave)
             if states:
@@ -165,76 +144,6 @@ class LinePainter:
         canvas.column(lane, start + 2, gate - 1, signs[UP | DOWN], back)
         canvas.put(axis, gate, gate_sign, style, 1)
         canvas.put(axis + 1, gate, f"{across * (lane - axis - 1)}{signs[UP | LEFT]}", back, lane - axis)
-
-    def left_style(self, block: int) -> str:
-        """The style of a line that is taken once a block was left."""
-        state = self.graph.nodes[self.graph.structure.exit_node(block)].state
-        return style_of(None if state is None else {"completed": True, "skipped": False}.get(state.status))
-
-    # --- any way -----------------------------------------------------------------------------------------------------
-
-    def _corner_by_corner(self, number: int, block: Block) -> None:
-        for route in inner_routes(self.layout, number):
-            self.route(route)
-        if number in self.layout.forks:
-            x, y = join_at(self.layout, number)
-            self.canvas.joint(x, y, RIGHT if self.layout.turned else DOWN, self.style(block.after))
-            self._labels(number, block)
-
-    def _labels(self, number: int, block: Block) -> None:
-        layout = self.layout
-        fork, start, axis = layout.forks[number], layout.header_bottom(number), layout.axis[number]
-        for position, way in enumerate(block.ways):
-            if not way.shown:
-                continue
-            bus, across = start + fork.row(position).fork_bus, axis + fork.axes[position]
-            style = _LABELS[self.style(way.enter)]
-            if layout.turned:
-                self.canvas.put(bus + 2, across, f" {_written(way)} ", style)
-            else:
-                self.canvas.put(across + 2, bus + 1, _written(way), style)
-
-    def route(self, route: Route) -> None:
-        """One line through its corner points."""
-        points, edge, left, has_tip, _ = route
-        style = self.style(edge) if left < 0 else self.left_style(left)
-        turned = self.layout.turned
-        x, y = points[0]
-        end_x, end_y = points[-1]
-        tip = ""
-        if has_tip:
-            before_x, before_y = points[-2]
-            if before_x == end_x:
-                tip = (self.forth if turned else self.down) if before_y == end_y else self.down
-                if before_y > end_y:
-                    tip = self.up
-            else:
-                tip = self.back if before_x > end_x else self.forth
-        if (x, y) != (end_x, end_y):
-            self.canvas.line(points, LEFT if turned else UP, style, tip)
-        elif tip:
-            self.canvas.put(x, y, tip, style, 1)
-        else:
-            self.canvas.joint(x, y, LEFT | RIGHT if turned else UP | DOWN, style)
-
-    def compensation(self, route: Route) -> None:
-        """The dashed arrow to a compensation."""
-        (x, y), (end_x, end_y) = route.points
-        ascii = self.canvas.ascii
-        if self.layout.turned:
-            self.canvas.column(x, y, end_y - 1, ":" if ascii else "╎", "compensation")
-            self.canvas.put(x, end_y, self.down, "compensation", 1)
-        else:
-            dashes = ("." if ascii else "╌") * (end_x - x) + self.forth
-            self.canvas.put(x, y, dashes, "compensation", len(dashes))
-
-
-def _written(way: Way) -> str:
-    """The label of a branch, as far as there is room for it."""
-    text = way.label
-    if len(text) <= CELL_LABEL and text.isascii() and text.isprintable():
-        return text
-    return cell_clip(one_line(text), CELL_LABEL)
 
 
 def _masks(low: int, high: int, mask: int, middle: int, axes: Sequence[int]) -> list[int]:
