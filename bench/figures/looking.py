@@ -11,7 +11,7 @@ FORMATS: Final = ("dot", "mermaid", "cytoscape", "json", "svg", "text", "html", 
 FIGURES: Final = (
     Figure(
         name="picture",
-        title="layout and text of a graph",
+        title="layout and text of a graph, processor time",
         metrics=(
             Metric(key="small_ms", title="200 nodes", unit="ms", at_most=2),
             Metric(key="large_ms", title="20,000 nodes", unit="ms"),
@@ -25,7 +25,7 @@ FIGURES: Final = (
     ),
     Figure(
         name="exports",
-        title="2,000 nodes, from the definition, as",
+        title="2,000 nodes, from the definition, processor time, as",
         metrics=tuple(Metric(key=f"{format_}_ms", title=format_, unit="ms", at_most=1_000) for format_ in FORMATS),
         on=(("ours", "-"),),
         options={"nodes": 2_000},

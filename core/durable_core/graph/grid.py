@@ -30,7 +30,7 @@ _OFF: Final = 0x90
 _SIGNS: Final = 0xA0
 """From here on: everything else that boxes, frames and arrows are made of."""
 AT_ONCE: Final = 512
-"""Rows that become text at once: what they need in between is reused for the next ones."""
+"""Rows that are trimmed at once: the memory that this takes serves the next ones, too."""
 LONG: Final = 6
 """Runs of more cells are put as slices."""
 
@@ -172,23 +172,30 @@ class Grid:
             self.cells[at] = (known if kind == _OFF else known & ~(_SOLID ^ _OFF)) | mask
 
     def text(self, width: int | None = None) -> str:
-        """The picture as lines without trailing blanks, cut at a width."""
+        """The picture as lines without trailing blanks, cut at a width. The grid is used up by that."""
         table = _READ_ASCII if self.ascii else _READ
+        whole, _ = codecs.charmap_decode(self._view[: self._trimmed()], "strict", table)
         cut = width is not None and width < self.right
-        apart = sorted(self._apart, key=lambda found: (-found[0], found[1]))  # the last is next: a row's from its end
-        parts = []
-        for first in range(0, self.bottom, AT_ONCE):
-            part = self._view[first * self.stride : (first + AT_ONCE) * self.stride]
-            lines = codecs.charmap_decode(part, "strict", table)[0].split("\n")
-            while apart and apart[-1][0] < first + AT_ONCE:
-                y, x, text = apart.pop()
-                lines[y - first] = _inserted(lines[y - first], x, text.translate(PLAINER) if self.ascii else text)
-            if cut and width is not None:
-                lines = [cell_cut(line, width) for line in lines]
-            parts.append("\n".join([line.rstrip() for line in lines]))
-        return "".join(parts)
+        if not self._apart and not cut:
+            return whole
+        lines = whole.split("\n")
+        for y, x, text in sorted(self._apart, reverse=True):  # from the end of each row: they may be wide
+            lines[y] = _inserted(lines[y], x, text.translate(PLAINER) if self.ascii else text)
+        if cut and width is not None:
+            lines = [cell_cut(line, width) for line in lines]
+        return "\n".join([line.rstrip() for line in lines])
+
+    def _trimmed(self) -> int:
+        """Move the rows together without the blanks at their ends; returns where the last one ends."""
+        view, end = self._view, 0
+        for first in range(0, len(view), AT_ONCE * self.stride):
+            rows = bytes(view[first : first + AT_ONCE * self.stride]).split(b"\n")
+            kept = b"\n".join([row.rstrip() for row in rows])
+            view[end : end + len(kept)] = kept
+            end += len(kept)
+        return end
 
 
 def _inserted(line: str, x: int, text: str) -> str:
     """The line with a text over it."""
-    return line[:x] + text + line[x + cell_width(text) :]
+    return line[:x].ljust(x) + text + line[x + cell_width(text) :]
