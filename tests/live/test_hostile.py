@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import unicodedata
 from pathlib import Path
@@ -42,7 +43,7 @@ def test_a_real_terminal_shows_one_picture(tmp_path: Path, monkeypatch: pytest.M
     """After many frames there is one in the scrollback; every line of the log is one row; full rows are full."""
     (tmp_path / "flows.py").write_text(FLOW)
     monkeypatch.setenv("DURABLE_URL", f"sqlite:///{tmp_path}/durable.db")
-    with screen_of("run", tmp_path / "flows.py:hostile", "--watch", name=f"hostile-{tmp_path.parent.name}") as screen:
+    with screen_of("run", tmp_path / "flows.py:hostile", "--watch", name=f"hostile-{os.getpid()}") as screen:
         shown = screen.wait_for("✘ failed", "error: ").splitlines()
         title = screen.tmux("display", "-p", "#{pane_title}")
     starts, rules = ([row for row in shown if sign in row] for sign in ("▷ start", "─ log ─"))
