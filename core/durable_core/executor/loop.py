@@ -24,15 +24,16 @@ class LoopThread:
         """Whether the caller is on the loop's thread."""
         return self._thread is threading.current_thread()
 
-    def start(self, make: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Run the coroutine that `make` makes as a task of the loop."""
+    def start(self, *makes: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Run the coroutines that `makes` make as tasks of the loop, together."""
         loop = self._ensure()
         if self.running_here:
-            self._start(make)
+            for make in makes:
+                self._start(make)
             return
         with self._lock:
             first = not self._waiting
-            self._waiting.append(make)
+            self._waiting += makes
         if first:  # waking the loop is a system call: those that come together share it
             loop.call_soon_threadsafe(self._start_waiting)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from durable_core.bus.local import LocalBus
@@ -186,15 +187,20 @@ class Runner:
 
     def _bring(self, units: Sequence[Unit]) -> None:
         """Bring the records of several claims to the store, in one commit."""
-        together = [each for unit in units for each in with_lines(unit)]
         for unit in units:
             unit.then = self.recorded
         failpoint("before_record")
-        if self.around.committer.submit(together):
-            failpoint("after_record")
-            # what follows begins together, so that it can share a commit as well
-            for claim in [following for unit in units if (following := self._followed(unit)) is not None]:
-                self.dispatch(claim)
+        if not self.around.committer.submit([each for unit in units for each in with_lines(unit)]):
+            return
+        failpoint("after_record")
+        coroutines = []
+        for claim in [following for unit in units if (following := self._followed(unit)) is not None]:
+            if self._is_async(claim):
+                coroutines.append(partial(self._work_async, claim))
+            else:
+                self.slots.submit(claim)
+        if coroutines:  # they begin together, so that they can share a commit as well
+            self.loop.start(*coroutines)
 
     # --- recording -------------------------------------------------------------------------------------------------
 
