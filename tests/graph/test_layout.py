@@ -85,18 +85,18 @@ def test_branches_that_do_not_fit_wrap_into_balanced_rows() -> None:
 
 
 def test_order_fulfilment_stands_where_the_reference_has_it() -> None:
-    """The reference picture is 4 px wider (frames padded by 18); everything else is the same to the pixel."""
+    """To the pixel: cards, frames and bars."""
     graph = build_graph(flows.order_fulfilment())
     places = {node.id: (node.position.x, node.position.y) for node in graph.nodes}
-    assert places["validate_order"] == (502, 184)
-    assert places["reserve_stock:compensation"] == (684, 264)
-    assert places["manager_approval"] == (398, 448)
-    assert places["verify_payment"] == (606, 448)
-    assert places["check_value:join"] == (502, 488)
-    assert places["customs_form"] == (376, 712)
-    assert places["ask_carrier"] == (600, 796)
-    assert places["send_receipt"] == (852, 712)
-    assert places["__end__"] == (502, 1170)
+    assert places["validate_order"] == (504, 184)
+    assert places["reserve_stock:compensation"] == (686, 264)
+    assert places["manager_approval"] == (400, 448)
+    assert places["verify_payment"] == (608, 448)
+    assert places["check_value:join"] == (504, 488)
+    assert places["customs_form"] == (378, 712)
+    assert places["ask_carrier"] == (602, 796)
+    assert places["send_receipt"] == (854, 712)
+    assert places["__end__"] == (504, 1170)
 
 
 def test_a_lone_branch_is_straight_and_an_empty_one_needs_little_room() -> None:

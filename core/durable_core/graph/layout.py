@@ -150,7 +150,7 @@ def _budgets(structure: Structure, m: Measures, budget: int | None) -> list[int]
     taken = {
         "leaf": 0,
         "fork": 2 * m.row_lane,
-        "parallel": 2 * m.row_lane + 2 * m.pad,
+        "parallel": 2 * m.row_lane + 2 * m.frames_pad,
         "foreach": 2 * m.pad,
         "loop": m.pad + m.lane + m.margin,
     }
@@ -214,10 +214,26 @@ def _size_branches(layout: Layout, position: int, block: Block, budget: int | No
         sides.empty.append(not way.blocks)
     drop = (m.plain if labels is None else m.labelled + layout.extents.along.get(position, 0)) - m.fork
     fork = layout.forks[position] = spread(sides, m, drop=drop, budget=budget)
-    pad, seal = (m.pad, m.seal) if block.kind == "parallel" else (0, 0)
+    pad = seal = 0
+    if block.kind == "parallel":
+        pad, seal = m.frames_pad if _has_frames(layout.structure, block) else m.pad, m.seal
     layout.left[position] = max(layout.left[position], fork.left) + pad
     layout.right[position] = max(layout.right[position], fork.right) + pad
     layout.height[position] += fork.height + m.point + seal
+
+
+def _has_frames(structure: Structure, block: Block) -> bool:
+    """Whether a frame is drawn somewhere in the branches."""
+    waiting = [block]
+    while waiting:
+        for way in waiting.pop().ways:
+            for one in way.blocks:
+                inner = structure.blocks[one]
+                if inner.kind in ("parallel", "foreach", "loop"):
+                    return True
+                if inner.ways:
+                    waiting.append(inner)
+    return False
 
 
 def _place(layout: Layout) -> None:

@@ -36,6 +36,9 @@ class Measures:
     """Join bus to the lower border of a parallel's frame."""
     radius: int
     pad: int
+    """What a frame contains to its sides."""
+    frames_pad: int
+    """The branches of a parallel to its sides, where other frames are in them."""
     body: int
     """Header bottom to the body of a loop or foreach."""
     foot: int
@@ -81,8 +84,9 @@ FULL: Final = Measures(
     seal=16,
     radius=8,
     pad=16,
+    frames_pad=18,
     body=36,
-    foot=16,
+    foot=18,
     gate=16,
     gate_foot=16,
     back=16,
@@ -113,6 +117,7 @@ COMPACT: Final = Measures(
     seal=10,
     radius=6,
     pad=12,
+    frames_pad=12,
     body=26,
     foot=12,
     gate=10,
@@ -145,6 +150,7 @@ CELLS: Final = Measures(
     seal=1,
     radius=0,
     pad=2,
+    frames_pad=2,
     body=2,
     foot=0,
     gate=0,
@@ -175,6 +181,7 @@ CELLS_TURNED: Final = replace(
     plain=3,
     join=1,
     pad=1,
+    frames_pad=1,
     body=4,
     foot=1,
     gate=1,
