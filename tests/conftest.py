@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 from collections.abc import Generator, Iterator
 from contextlib import ExitStack
 from importlib.util import find_spec
@@ -29,6 +30,9 @@ def pytest_configure(config: pytest.Config) -> None:
         from durable_core.testing import plugin
 
         config.pluginmanager.register(plugin, "durable_studio")
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # a shell has started this run in the background: what the tests start would ignore Ctrl-C as well
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     register_profiles()
     if not in_ci():  # there hypothesis has a profile of its own, which is as patient
         settings.load_profile(PATIENT)
