@@ -14,7 +14,7 @@ from durable_core.definition.checks import did_you_mean
 from durable_core.dsl.registry import registry
 from durable_core.dsl.workflow import Workflow
 from durable_core.errors import DefinitionError, DurableError, WorkflowNotFoundError
-from durable_studio.settings import Settings
+from durable_studio.settings import Settings, read_settings
 
 
 def find_workflow(target: str) -> Workflow:
@@ -49,6 +49,17 @@ def load_all(targets: Iterable[str], settings: Settings) -> list[Workflow]:
         for one in [_named(defined, name, place)] if name else defined:
             found[one.name] = one
     return list(found.values())
+
+
+def need(workflow: str, targets: Iterable[str], whose: str, retry: str) -> None:
+    """Load the code until a workflow is known; WorkflowNotFoundError says for whom, and with `retry` how to name it."""
+    load_all(targets, read_settings())
+    if workflow not in registry:
+        raise WorkflowNotFoundError(
+            f"{whose} the workflow {workflow!r}, which is not loaded here.",
+            workflow=workflow,
+            hint=f"Name the file that defines it: {retry}",
+        )
 
 
 def is_target(text: str) -> bool:

@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Sequence
 from typing import Any
 
 from durable_core.engine import reading
 from durable_core.engine.engine import Engine
 from durable_core.errors import InputValidationError
 from durable_studio.command.output import emit, emit_json, paint, safe, status_text
+from durable_studio.discovery import need
 
 
 def fork(
-    engine: Engine, id: str, as_json: bool, *, step: str, iteration: str | None, context: dict[str, Any] | None
+    engine: Engine,
+    id: str,
+    targets: Sequence[str],
+    as_json: bool,
+    *,
+    step: str,
+    iteration: str | None,
+    context: dict[str, Any] | None,
 ) -> int:
     """Begin a new execution with a step of another; a worker takes it up."""
     source = reading.full_id(engine, id)
+    workflow = engine.get_execution(source).record().workflow
+    need(workflow, targets, f"Execution {source} runs", f"durable-studio fork {id} flows.py --step {shlex.quote(step)}")
     made = engine.fork(source, step=step, iteration=_iteration(iteration), context=context)
     record = made.record()
     if as_json:

@@ -7,16 +7,14 @@ from typing import Any
 
 from durable_core.clock import iso, to_us
 from durable_core.codec import to_plain
-from durable_core.dsl.registry import registry
 from durable_core.durations import parse_duration
 from durable_core.engine.engine import Engine
-from durable_core.errors import InputValidationError, WorkflowNotFoundError
+from durable_core.errors import InputValidationError
 from durable_core.query.document import plain
 from durable_core.query.entry import Entry
 from durable_studio.command.output import ago, emit, emit_json, paint, safe, status_text, table
 from durable_studio.command.running import read_object
-from durable_studio.discovery import find_workflow, load_all
-from durable_studio.settings import read_settings
+from durable_studio.discovery import find_workflow, need
 
 _LOCAL = "%a %Y-%m-%d %H:%M:%S %Z"
 
@@ -119,13 +117,8 @@ def next_runs(engine: Engine, name: str, count: int, as_json: bool) -> int:
 def _know(engine: Engine, name: str, targets: Sequence[str] | None, verb: str) -> str:
     """Load the code that validates the input; the name of the schedule's workflow."""
     workflow: str = engine.schedules.get(name)["workflow"]
-    load_all(targets or (), read_settings())
-    if workflow not in registry:
-        raise WorkflowNotFoundError(
-            f"Schedule {name!r} starts the workflow {workflow!r}, which is not loaded here.",
-            workflow=workflow,
-            hint=f"Name the file that defines it: durable-studio schedules {verb} {name} flows.py",
-        )
+    retry = f"durable-studio schedules {verb} {name} flows.py"
+    need(workflow, targets or (), f"Schedule {name!r} starts", retry)
     return workflow
 
 

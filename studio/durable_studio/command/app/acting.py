@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from durable_studio.command.app.root import example, group
-from durable_studio.command.options import AsJson, Db, Id, client, wants_json
+from durable_studio.command.options import AsJson, Db, Id, Load, client, wants_json
 
 commands = group()
 
@@ -65,6 +65,8 @@ def resume(ctx: typer.Context, id: Id, db: Db = None, as_json: AsJson = False) -
 def fork(
     ctx: typer.Context,
     id: Id,
+    targets: Load = None,
+    *,
     step: Annotated[str, typer.Option("--step", "-s", help="The first step to run: its name, id or path.")],
     iteration: Annotated[
         str | None, typer.Option("--iteration", help="Which pass, in loops and foreachs: 3, or 2.0 outer to inner.")
@@ -80,4 +82,6 @@ def fork(
 
     values = running.read_object(context, "--context")
     with client(ctx, db) as engine:
-        return forking.fork(engine, id, wants_json(ctx, as_json), step=step, iteration=iteration, context=values)
+        return forking.fork(
+            engine, id, targets or (), wants_json(ctx, as_json), step=step, iteration=iteration, context=values
+        )
