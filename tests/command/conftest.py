@@ -74,7 +74,7 @@ def slow():
 
 ASKING = """
 import time
-from durable_studio import FormField, call, parallel, step, wait_for_event, wait_for_input, workflow
+from durable_studio import FormField, call, parallel, step, wait_for_all, wait_for_event, wait_for_input, workflow
 
 
 @step
@@ -122,6 +122,15 @@ def chooses():
 @workflow
 def listens():
     return [wait_for_event("paid"), tell]
+
+
+@workflow
+def weighs():
+    return [
+        wait_for_event("paid by card", name="payment", where={"order": "$order"}),
+        wait_for_all(["signed", "weighed"], name="papers"),
+        wait_for_input("the colour", choices=["dark blue", "red"]),
+    ]
 
 
 @workflow

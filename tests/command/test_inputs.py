@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import shlex
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from durable_core.dsl.registry import registry
 from tests.command.conftest import Command
 
 
@@ -126,6 +129,48 @@ def test_an_event_may_be_kept_before_anything_has_run(command: Command, asking: 
     assert "it is kept for later ones" in command("event", "paid", "7", "--keep-for", "1h").out
     done = command("run", f"{asking}:listens", "--json")
     assert (done.json["status"], done.json["context"]["paid"]) == ("completed", 7)
+
+
+def test_what_is_told_can_be_typed(command: Command, asking: Path) -> None:
+    """The event and not the node's name, with a payload that fits the filter, the missing ones, and quoted."""
+    given = ("run", f"{asking}:weighs", "--id", "mine", "--input", '{"order": 5}')
+    for sentence, told in [
+        (
+            "payment waits for the event paid by card where order = 5",
+            """event 'paid by card' '{"order": 5}' --to mine""",
+        ),
+        ("papers waits for the events signed and weighed", "event signed --to mine"),
+        ("papers waits for the event weighed", "event weighed --to mine"),
+        ("the colour waits for an answer (single_choice)", "inputs answer mine 'the colour' 'dark blue'"),
+    ]:
+        done = command(*given)
+        assert sentence in done.out
+        typed = next(line for line in done.out.splitlines() if f"durable-studio {told}" in line)
+        assert "durable-studio event" not in done.out.replace(typed, "")
+        assert shlex.join(shlex.split(told)[:3]) in command("explain", "mine").out
+        assert command(*shlex.split(typed.partition("durable-studio ")[2])).code == 0
+    assert command(*given, "--json").json["context"]["the colour"] == "dark blue"
+
+
+def test_a_fork_in_a_process_of_its_own_loads_the_code(
+    command: Command, asking: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command("run", f"{asking}:counts", "--id", "mine")
+
+    def elsewhere() -> None:
+        registry.clear()
+        sys.modules.pop("asking")
+
+    elsewhere()
+    unknown = command("fork", "mine", "--step", "again")
+    assert unknown.code == 3
+    assert "durable-studio fork mine flows.py --step again" in unknown.err
+    assert command("list", "--json").json[0]["id"] == "mine"
+    named = command("fork", "mine", asking, "--step", "again", "--json")
+    assert named.json["forked_from"] == "mine"
+    elsewhere()
+    monkeypatch.setenv("DURABLE_WORKFLOWS", str(asking))
+    assert command("fork", "mine", "--step", "again").code == 0
 
 
 def test_fork_and_explain(command: Command, asking: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from durable_core.codec import to_plain
 
-__all__ = ["events_in_words", "sample_payload"]
+__all__ = ["conditions_in_words", "events_in_words", "sample_payload"]
 
 _OPERATORS: Final = {
     "eq": "=",
@@ -35,7 +35,7 @@ def events_in_words(kind: str, events: Sequence[str], arrived: Sequence[str], wh
         what = f"all of the events {listed}, of which {missing} {verb} missing,"
     else:
         what = f"all of the events {listed}"
-    conditions = _conditions(where)
+    conditions = conditions_in_words(where)
     return f"{what} where {conditions}" if conditions else what
 
 
@@ -56,7 +56,8 @@ def sample_payload(where: Any) -> str:
     return f" {shlex.quote(json.dumps(sample))}"
 
 
-def _conditions(where: Any) -> str:
+def conditions_in_words(where: Any) -> str:
+    """``id = 7 and amount > 3``; nothing where any payload fits."""
     if where is None:
         return ""
     if not isinstance(where, Mapping):

@@ -16,6 +16,9 @@ _OPEN = """
 SELECT id, path, kind, name, event, spec, due_at FROM waits
 WHERE execution_id = :id AND status = 'open' AND kind NOT IN ('member', 'once') ORDER BY created_at, id"""
 
+_ARRIVED = """
+SELECT event FROM waits WHERE group_id = :group AND status = 'satisfied' ORDER BY position"""
+
 _CALLED = """
 SELECT event FROM waits WHERE execution_id = :id AND status = 'open' AND kind = 'call' ORDER BY created_at, id"""
 
@@ -56,5 +59,16 @@ def _waits(tx: Transaction, execution_id: str, soon: int) -> list[Entry] | None:
         else:
             spec = load_tree(spec_text) if spec_text else {}
             events = spec.get("events") or [event or name]
-            found.append(Entry(id=wait_id, kind=kind, execution_id=execution_id, path=path, name=name, events=events))
+            arrived = {each for (each,) in tx.fetch(_ARRIVED, {"group": wait_id})}
+            found.append(
+                Entry(
+                    id=wait_id,
+                    kind=kind,
+                    execution_id=execution_id,
+                    path=path,
+                    name=name,
+                    events=[each for each in events if each not in arrived] or events,
+                    where=spec.get("where"),
+                )
+            )
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -225,12 +226,12 @@ def _waiting(
             missing = next((each for each in events if each not in arrived), events[0])
             payload = sample_payload(spec.get("where"))
             word = "one" if kind == "any" else "it"
-            moved_by = f"Send {word}: durable-studio event {missing}{payload} --to {record.id}."
+            moved_by = f"Send {word}: durable-studio event {shlex.quote(missing)}{payload} --to {record.id}."
         case "input":
             what, wait = f"has waited for somebody to answer {name!r}", f"input {name}"
             if spec.get("prompt"):
                 what += f" ({spec['prompt']})"
-            moved_by = f"Answer it: durable-studio inputs answer {record.id} {name} VALUE."
+            moved_by = f"Answer it: durable-studio inputs answer {record.id} {shlex.quote(name)} VALUE."
         case _:
             row = tx.fetch_one("SELECT status FROM executions WHERE id = :id", {"id": event})
             child = "gone" if row is None else row[0]

@@ -18,7 +18,7 @@ from durable_core.query.entry import Entry
 from durable_core.wait.answers import ANSWER
 from durable_core.wait.form_model import FieldModel, FormModel
 from durable_studio.command.given import parse_json, read_given
-from durable_studio.command.output import ago, emit, emit_json, safe, table
+from durable_studio.command.output import ago, emit, emit_json, quoted, safe, table
 from durable_studio.discovery import load_all
 from durable_studio.settings import read_settings
 
@@ -59,7 +59,7 @@ def list_inputs(
             for each in found
         ],
     )
-    emit(f"Answer one: durable-studio inputs answer {safe(found[0]['execution_id'])} {safe(found[0]['name'])} VALUE")
+    emit(f"Answer one: durable-studio inputs answer {safe(found[0]['execution_id'])} {quoted(found[0]['name'])} VALUE")
     return 0
 
 

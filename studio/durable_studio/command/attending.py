@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Final
 
 from durable_core.query.entry import Entry
+from durable_core.query.events import conditions_in_words, sample_payload
 from durable_core.query.outside import open_questions, outside_waits
 from durable_studio.command.answering import form_of, give, sample_of
 from durable_studio.command.asking import ask
-from durable_studio.command.output import safe
+from durable_studio.command.output import quoted, safe
 from durable_studio.command.watching import Standing
 
 if TYPE_CHECKING:
@@ -62,10 +63,15 @@ class Attended:
             if wait["kind"] == "input":
                 prompt = f": {safe(wait['prompt'])}" if wait["prompt"] else ""
                 yield f"{name} waits for an answer ({safe(wait['type'])}){prompt}"
-                yield f"  answer: durable-studio inputs answer {id} {name} {sample_of(wait)}"
+                yield f"  answer: durable-studio inputs answer {id} {quoted(wait['name'])} {sample_of(wait)}"
             else:
                 events = " and ".join(safe(each) for each in wait["events"])
                 if wait["kind"] == "any":
                     events = " or ".join(safe(each) for each in wait["events"])
-                yield f"{name} waits for the event {events}"
-                yield f"  send: durable-studio event {safe(wait['events'][0])} --to {id}"
+                where = conditions_in_words(wait["where"])
+                several = len(wait["events"]) > 1
+                yield f"{name} waits for the event{'s' if several else ''} {events}" + (
+                    f" where {safe(where)}" if where else ""
+                )
+                payload = safe(sample_payload(wait["where"]))
+                yield f"  send: durable-studio event {quoted(wait['events'][0])}{payload} --to {id}"

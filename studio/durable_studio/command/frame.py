@@ -12,7 +12,7 @@ from durable_core.graph.boxes import TextPicture
 from durable_core.graph.canvas import Segment, Viewport, cell_clip
 from durable_core.graph.measure import cell_width
 from durable_core.live.view import ExecutionView, Line
-from durable_studio.command.output import GLYPHS, error_line, safe, span
+from durable_studio.command.output import GLYPHS, error_line, quoted, safe, span
 
 Row = list[Segment]
 
@@ -102,7 +102,7 @@ class Frames:
             rows.append(self._fitted([(error_line(view.error), "failed")], columns))
         for wait in view.questions[:2]:
             asked = f"{'?' if self.ascii else '◈'} {safe(wait.name)}: {safe(wait.prompt) or 'your answer, please'}"
-            how = f"durable-studio inputs answer {safe(view.id)} {safe(wait.name)} VALUE"
+            how = f"durable-studio inputs answer {safe(view.id)} {quoted(wait.name)} VALUE"
             rows.append(self._fitted([(asked, "waiting")], columns))
             rows.append(self._fitted([(f"  {how}", "dim")], columns))
         return rows

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shlex
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
@@ -86,6 +87,11 @@ def complain(text: str) -> None:
 def safe(value: object, width: int | None = None) -> str:
     """One line of any value, as text that can harm nobody."""
     return safe_text(str(value), max_chars=width, newline=" ")
+
+
+def quoted(value: object) -> str:
+    """The same as one word of a shell's line, to be copied."""
+    return shlex.quote(safe(value))
 
 
 def coloured() -> bool:

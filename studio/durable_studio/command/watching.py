@@ -13,7 +13,7 @@ from durable_core.query.document import step_document
 from durable_core.query.entry import Entry
 from durable_core.query.executions import ExecutionRecord
 from durable_core.status import TERMINAL, ExecutionStatus
-from durable_studio.command.output import GLYPHS, emit, emit_json, error_line, paint, safe, shown_value, span
+from durable_studio.command.output import GLYPHS, emit, emit_json, error_line, paint, quoted, safe, shown_value, span
 
 if TYPE_CHECKING:
     from durable_core.bus.messages import Message
@@ -209,11 +209,10 @@ def told_of(step: Entry) -> str:
 
 def hint_for(execution_id: str, step: Entry) -> str:
     """How a wait for somebody is answered."""
-    name = step["name"]
     match step["type"]:
         case "input":
-            return f"  answer: durable-studio inputs answer {execution_id} {safe(name)} VALUE"
+            return f"  answer: durable-studio inputs answer {execution_id} {quoted(step['name'])} VALUE"
         case "event":
-            return f"  send: durable-studio event {safe(name)} --to {execution_id}"
+            return f"  see what it waits for: durable-studio explain {execution_id}"  # a node's name is no event's
         case _:
             return ""
