@@ -21,6 +21,7 @@ from durable_core.dsl import (
     cron,
     foreach,
     loop,
+    parallel,
     registry,
     sleep_for,
     step,
@@ -408,3 +409,46 @@ def test_workflows_of_a_test_are_forgotten_after_it_and_those_around_it_are_know
             kit.send_test_event(run, "go")
             kit.assert_workflow_completed(run)
         assert registry.names() == ["around"]
+
+
+def test_records_are_told_by_the_virtual_clock(durable: Kit) -> None:
+    """Steps, handlers, joins and step timeouts too: a history is in order, and durations are those of the clock."""
+
+    @step(compensate=lambda ctx: None)
+    def reserve(ctx: Context) -> None:
+        ctx.sleep_for(hours=1)
+
+    @step
+    def think() -> None: ...
+
+    @step(timeout=0.05)
+    async def hang() -> None:
+        await asyncio.sleep(30)
+
+    @workflow
+    def order() -> list[Any]:
+        return [reserve, parallel("both", sleep_for(60, name="nap"), think), wait_for_event("paid", timeout=60), hang]
+
+    run = durable.start_workflow(order)
+    durable.advance(hours=1, minutes=2)
+    durable.assert_workflow_status(run, "compensated")
+
+    def minutes(at: datetime) -> float:
+        return (at - datetime(2026, 1, 1, tzinfo=UTC)).total_seconds() / 60
+
+    told = {each["path"]: (minutes(each["started_at"]), minutes(each["completed_at"])) for each in run.steps()}
+    handler = next(each for each in run.steps() if each["type"] == "compensation")
+    assert minutes(handler["started_at"]) == minutes(handler["completed_at"]) == 62
+    del told["reserve"]
+    assert told == {
+        "both": (60, 61),
+        "both/nap/nap": (60, 61),
+        "both/think/think": (60, 60),
+        "paid": (61, 62),
+        "hang": (62, 62),
+    }
+    reserved = next(each for each in run.steps() if each["path"] == "reserve" and each["type"] == "step")
+    assert (reserved["duration_ms"], minutes(reserved["started_at"])) == (3_600_000, 0)
+    times = [each["at"] for each in run.history()]
+    assert times == sorted(times)
+    assert run.history()[-1]["kind"] not in ("step", "waiting")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from durable_core.clock import Clock
 from durable_core.codec import dump_tree
 from durable_core.definition.events import Command, Event
 from durable_core.definition.nodes import Node
@@ -46,6 +47,19 @@ class Plan:
     hopeless: bool = False
     """Stands for a record that was refused: when this one is refused too, the lease runs out."""
     logs: list[Any] = field(default_factory=list)
+
+
+def tell_by(clock: Clock, claim: Claim, rows: list[Row]) -> int:
+    """Give rows just made the time of a test's clock, which stands still while a body runs (S-4); that time.
+
+    What began at an earlier stop of that clock (a pass that was suspended, a join) has its time already.
+    """
+    now = clock.now_us()
+    for row in rows:
+        row["completed_at"] = now
+        if row["started_at"] != claim.begun_at:
+            row["started_at"] = now
+    return now
 
 
 def json_or_none(value: Any) -> str | None:

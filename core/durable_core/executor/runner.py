@@ -10,7 +10,7 @@ from typing import Any
 
 from durable_core.bus.local import LocalBus
 from durable_core.bus.messages import Message
-from durable_core.clock import SYSTEM_CLOCK
+from durable_core.clock import SYSTEM_CLOCK, Clock
 from durable_core.definition.nodes import EventNode, Node, SleepNode, WorkNode
 from durable_core.errors import FencedError, StoreError
 from durable_core.executor.attempt import Attempts
@@ -21,7 +21,7 @@ from durable_core.executor.fold import plan_arrival, plan_outcome
 from durable_core.executor.join import plan_join
 from durable_core.executor.loop import LoopThread
 from durable_core.executor.outcome import Broke, Outcome
-from durable_core.executor.plan import Plan
+from durable_core.executor.plan import Plan, tell_by
 from durable_core.executor.record import FinishUnit, MoveUnit, PlanUnit, SettleUnit, SleepUnit, kind_of, unit_for
 from durable_core.executor.settlement import Holder, Settled
 from durable_core.executor.slots import Slots
@@ -56,6 +56,8 @@ class Surroundings:
     still_held: Callable[[Claim], bool]
     """Whether the lease is good right now (checked right before a body starts)."""
     later: Callable[[float, Callable[[], None]], None]
+    test_clock: Clock | None = None
+    """What the times of records are told by, where that is not the machine's own clock."""
 
 
 class Runner:
@@ -127,19 +129,19 @@ class Runner:
             if claim.token.mode == "compensate":
                 return self._compensate(claim)
             if claim.token.mode == "join":
-                return self._unit(plan_join(claim, around.committer.database))
+                return self.unit_for(plan_join(claim, around.committer.database))
             if claim.token.path is None or not around.attempts.has_body(node := claim.node):
-                return self._unit(plan_arrival(claim))
+                return self.unit_for(plan_arrival(claim))
             failpoint("before_body", claim.token_id)
             started_at = begun(claim)
             outcome = around.attempts.run(claim, node, started_at)
             if outcome is None:  # given up on: whoever did that recorded it
                 return None
             failpoint("after_body", claim.token_id)
-            return self._unit(self._plan(claim, node, outcome, started_at))
+            return self.unit_for(self._plan(claim, node, outcome, started_at))
         except Exception as error:  # a defect of ours must end as a recorded failure, never as a lost token
             log.exception("execution %s: internal error", claim.execution_id)
-            return self._unit(_broken(claim, error))
+            return self.unit_for(_broken(claim, error))
 
     def _plan(self, claim: Claim, node: Node, outcome: Outcome, started_at: int) -> Plan:
         try:
@@ -148,11 +150,17 @@ class Runner:
             log.debug("execution %s: outcome could not be recorded", claim.execution_id, exc_info=True)
             return plan_outcome(claim, node, Broke(describe_exception(error), again=False), started_at)
 
-    def _unit(self, plan: Plan) -> Unit:
+    def unit_for(self, plan: Plan) -> Unit:
+        """The record of a plan, by the clock that counts."""
+        if self.around.test_clock is not None:
+            now = tell_by(self.around.test_clock, plan.claim, plan.rows)
+            plan.begun_at = plan.claim.begun_at if plan.begun_at == plan.claim.begun_at else now
         return unit_for(plan, self.around.holder_for)
 
     def _compensate(self, claim: Claim) -> Unit:
         plan = plan_compensation(claim, self.around.committer.database)
+        if self.around.test_clock is not None:
+            tell_by(self.around.test_clock, claim, plan.rows)
         return CompensateUnit(plan, self.around.holder_for(claim))
 
     # --- the event loop --------------------------------------------------------------------------------------------
@@ -169,10 +177,10 @@ class Runner:
             started_at = begun(claim)
             outcome = await around.attempts.run_async(claim, node, started_at)
             failpoint("after_body", claim.token_id)
-            unit = self._unit(self._plan(claim, node, outcome, started_at))
+            unit = self.unit_for(self._plan(claim, node, outcome, started_at))
         except Exception as error:
             log.exception("execution %s: internal error", claim.execution_id)
-            unit = self._unit(_broken(claim, error))
+            unit = self.unit_for(_broken(claim, error))
         if self.closed:
             return
         first = not self._finished

@@ -15,7 +15,7 @@ from typing import Self
 from durable_core.bus.local import LocalBus
 from durable_core.bus.messages import Message
 from durable_core.capture import HOOKS
-from durable_core.clock import Clock
+from durable_core.clock import SYSTEM_CLOCK, Clock
 from durable_core.codec import dump_tree
 from durable_core.dsl.registry import registry
 from durable_core.dsl.workflow import Workflow
@@ -29,7 +29,6 @@ from durable_core.executor.heart import Heart, Reactions
 from durable_core.executor.holdings import Holdings
 from durable_core.executor.intake import Intake
 from durable_core.executor.oslock import ProcessLock, host_identity, lock_path
-from durable_core.executor.record import unit_for
 from durable_core.executor.runner import Runner, Surroundings
 from durable_core.executor.settlement import Holder
 from durable_core.executor.start import Beginning, Begun
@@ -138,6 +137,7 @@ class Worker:
                 interrupt=self.interrupt,
                 still_held=self._still_held,
                 later=lambda seconds, function: (self.timers.after(seconds, function), None)[1],
+                test_clock=None if clock is SYSTEM_CLOCK else clock,
             ),
             threads=max(1, sum(options.queues.values())),
         )
@@ -346,7 +346,7 @@ class Worker:
     def _expired(self, claim: Claim, node: object, outcome: object, started_at: int) -> None:
         self.holdings.abandon(claim)
         plan = plan_outcome(claim, node, outcome, started_at)  # type: ignore[arg-type]
-        unit = unit_for(plan, self._holder_for)
+        unit = self.runner.unit_for(plan)
         unit.then = self.runner.recorded
         self.committer.enqueue((unit,))
 
