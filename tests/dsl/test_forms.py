@@ -18,7 +18,7 @@ FIELDS = [
     FormField("email", type="email", required=True, max_length=200, pattern=r".+@.+", help="Work address"),
     FormField("plan", type="select", options=["basic", "pro"], default="basic"),
     FormField("tags", type="multiselect", options=["a", "b"], default=["a"], min_length=1),
-    FormField("seats", type="integer", min=1, max=500, default=0),
+    FormField("seats", type="integer", min=0, max=500, default=0),
     FormField("share", type="number", min=0.5),
     FormField("ok", type="boolean", default=False, label="Fine?"),
     FormField("day", type="date", min=date(2030, 1, 1), default="2030-02-03"),
@@ -62,6 +62,13 @@ def test_what_is_not_given_is_left_out() -> None:
         ({"pattern": "x" * 1025}, "1,024"),
         ({"type": "integer", "pattern": "x"}, "pattern"),
         ({"type": "integer", "default": True}, "default"),
+        ({"type": "integer", "min": 1, "default": 0}, "default 0 is below min 1"),
+        ({"type": "number", "max": 1.5, "default": 2}, "default 2 is above max 1.5"),
+        ({"type": "date", "min": "2030-01-01", "default": "2029-12-31"}, "below min"),
+        ({"type": "datetime", "max": "2030-01-01T10:00Z", "default": "2030-01-01T09:00-05:00"}, "above max"),
+        ({"min_length": 2, "default": "x"}, "shorter than min_length 2"),
+        ({"max_length": 2, "default": "xxx"}, "longer than max_length 2"),
+        ({"type": "multiselect", "options": ["a"], "min_length": 1, "default": []}, "shorter than min_length 1"),
         ({"type": "boolean", "default": 1}, "default"),
         ({"default": 3}, "default"),
         ({"type": "date", "min": "soon"}, "no date"),
@@ -104,3 +111,19 @@ def test_a_model_is_a_form() -> None:
     assert (found["seats"].min, found["seats"].max, found["seats"].default) == (1, 9, 3)
     assert found["plan"].options == ("basic", "pro") and found["mail"].help == "Work"
     assert [name for name, field in found.items() if field.required] == ["mail", "day", "address"]
+
+
+class Odd(BaseModel):
+    seats: int = Field(default=0, ge=1, le=9)
+
+
+def test_a_models_default_outside_its_bounds_is_left_to_the_model() -> None:
+    """pydantic takes it; the screen shows the bounds and offers no value that it would refuse."""
+    (found,) = fields_of_model(Odd)
+    assert (found.min, found.max, found.default, found.required) == (1, 9, None, False)
+
+
+def test_bounds_of_times_are_compared_as_times() -> None:
+    """By their texts the first would be the later one."""
+    field = FormField("at", type="datetime", min="2030-01-01T10:00+02:00", max="2030-01-01T09:00+00:00")
+    assert field.max == "2030-01-01T09:00:00+00:00"

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from datetime import date, datetime
 from typing import Any, Literal, get_args
 
 from durable_core.definition.checks import check_choice, check_count, check_name, check_regex, fault
 from durable_core.dsl.guard import checked_options
+from durable_core.errors import DefinitionError
 
 __all__ = ["FieldType", "FormField", "fields_of_model"]
 
@@ -58,6 +60,8 @@ class FormField:
         self._check_bounds(where)
         self._check_lengths(where)
         object.__setattr__(self, "default", self._default(where))
+        if self.default is not None:
+            self._check_default(where)
 
     def _check_options(self, where: str) -> None:
         if self.type not in _CHOOSING:
@@ -85,7 +89,7 @@ class FormField:
                     f"Use {option}_length." if self.type in (*_TEXTUAL, "multiselect") else None,
                 )
             object.__setattr__(self, option, self._comparable(value, option, where))
-        if self.min is not None and self.max is not None and self.min > self.max:
+        if self.min is not None and self.max is not None and self._ordered(self.min) > self._ordered(self.max):
             raise fault(where, f"min {self.min!r} is above max {self.max!r}")
 
     def _comparable(self, value: Any, option: str, where: str) -> Any:
@@ -138,6 +142,24 @@ class FormField:
             offered = f"It is one of: {', '.join(map(repr, self.options))}." if self.options else None
             raise fault(where, f"the default {value!r} does not fit type={self.type!r}", offered)
         return value
+
+    def _check_default(self, where: str) -> None:
+        """A default that is out of bounds would be a fault of whoever leaves the field out."""
+        default = self.default
+        if self.type in (*_NUMERIC, *_TIMES):
+            if self.min is not None and self._ordered(default) < self._ordered(self.min):
+                raise fault(where, f"the default {default!r} is below min {self.min!r}")
+            if self.max is not None and self._ordered(default) > self._ordered(self.max):
+                raise fault(where, f"the default {default!r} is above max {self.max!r}")
+        elif self.type in (*_TEXTUAL, "multiselect"):
+            if self.min_length is not None and len(default) < self.min_length:
+                raise fault(where, f"the default {default!r} is shorter than min_length {self.min_length}")
+            if self.max_length is not None and len(default) > self.max_length:
+                raise fault(where, f"the default {default!r} is longer than max_length {self.max_length}")
+
+    def _ordered(self, value: Any) -> Any:
+        """A bound or default as what is compared; texts of times in several zones have another order."""
+        return datetime.fromisoformat(value) if self.type == "datetime" else value
 
     def to_json(self) -> dict[str, Any]:
         """The field as data; what is not given is left out."""
@@ -197,11 +219,13 @@ def _field_of(name: str, shape: Mapping[str, Any], required: bool, defs: Mapping
     if kind in (*_TEXTUAL, "multiselect") and inner.get("type") in ("string", "array"):
         lengths = ("minItems", "maxItems") if kind == "multiselect" else ("minLength", "maxLength")
         options |= {"min_length": inner.get(lengths[0]), "max_length": inner.get(lengths[1])}
-    try:
-        return FormField(name, type=kind, default=shape.get("default"), **options)
-    except Exception:  # noqa: BLE001 - bounds in another dialect only shape the screen; the model checks the answer
-        options = {key: value for key, value in options.items() if key in ("required", "label", "help", "options")}
-        return FormField(name, type=kind, **options)
+    few = {key: value for key, value in options.items() if key in ("required", "label", "help", "options")}
+    default = {"default": shape.get("default")}
+    # A default outside the bounds, and bounds in another dialect, only shape the screen: the model checks the answer.
+    for given in (options | default, options, few | default):
+        with suppress(DefinitionError):
+            return FormField(name, type=kind, **given)
+    return FormField(name, type=kind, **few)
 
 
 def _resolve(shape: Mapping[str, Any], defs: Mapping[str, Any]) -> Mapping[str, Any]:
