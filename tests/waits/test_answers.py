@@ -15,6 +15,7 @@ from durable_core.errors import (
     AlreadyAnsweredError,
     ExecutionNotFoundError,
     InputValidationError,
+    LimitError,
     WaitNotFoundError,
 )
 from durable_core.testing.kit import Kit
@@ -209,6 +210,23 @@ def test_a_closed_or_unknown_question_takes_no_answer(kit: Kit) -> None:
     kit.engine.cancel(run)
     with pytest.raises(WaitNotFoundError):
         kit.engine.provide_input(run, "other", 1)
+
+
+@pytest.mark.parametrize("who", [5, "", ["ana"], "a\0b", "\ud800", "x" * 300])
+def test_who_answers_is_a_name_that_every_store_keeps(kit: Kit, who: Any) -> None:
+    @workflow
+    def flow() -> Any:
+        return [wait_for_input("q", type="approval")]
+
+    run = kit.start_workflow(flow)
+    kit.assert_waiting_for(run, "q")
+    for given in ({"by": who}, {"through": who}):
+        with pytest.raises((InputValidationError, LimitError), match="by|through"):
+            kit.engine.provide_input(run, "q", "approved", **given)
+    kit.assert_waiting_for(run, "q")
+    kit.provide_test_input(run, "q", {"decision": "rejected", "comment": "no\0 \ud800"}, by="Ana Sá <ana@example.org>")
+    over = next(each for each in run.history() if each.kind == "wait_over")
+    assert (over.answered_by, over.comment) == ("Ana Sá <ana@example.org>", r"no\x00 \ud800")
 
 
 def test_who_answered_when_and_through_what_is_recorded(kit: Kit) -> None:

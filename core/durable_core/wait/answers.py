@@ -12,6 +12,7 @@ from durable_core.definition.nodes import Json
 from durable_core.dsl.forms import FormField
 from durable_core.errors import InputValidationError, SerializationError
 from durable_core.limits import LIMITS
+from durable_core.text import storable_text
 from durable_core.wait.fields import FieldFault, choose, choose_many, field_value, is_blank, shown
 from durable_core.wait.schemas import accept_by_model, as_mapping, known_names
 
@@ -91,7 +92,7 @@ def _approval(value: Any, faults: Faults) -> tuple[Any, str | None]:
         faults[where] = [f"must be 'approved' or 'rejected', got {shown(decision)}"]
     if comment is not None and not isinstance(comment, str):
         faults["comment"] = [f"must be a text, got {shown(comment)}"]
-    return (None, None) if faults else (word, comment or None)
+    return (None, None) if faults else (word, storable_text(comment) if comment else None)
 
 
 def _form(spec: Mapping[str, Any], value: Any, schema: Any, faults: Faults) -> Any:

@@ -6,6 +6,7 @@ from typing import Any
 
 from durable_core.codec import dump_tree, load_tree
 from durable_core.errors import AlreadyAnsweredError, ExecutionNotFoundError, WaitNotFoundError
+from durable_core.ids import check_name
 from durable_core.store import wait_statements as sql
 from durable_core.store.transaction import Transaction
 from durable_core.wait.answers import check_answer
@@ -23,6 +24,9 @@ def answer(
     schema: type[Any] | None = None,
 ) -> Any:
     """Answer the oldest open question of that name; returns the accepted answer, encoded."""
+    for what, who in (("by", by), ("through", through)):
+        if who is not None:
+            check_name(who, what)
     lock = " FOR UPDATE" if tx.dialect == "postgres" else ""  # of two answers at once, one sees the other's
     found = tx.fetch(sql.INPUTS_OF + lock, {"execution": execution_id, "name": name})
     rows = [row_of(values) for values in found]
