@@ -9,7 +9,15 @@ import pytest
 from durable_core.dsl import Retry, decision, foreach, loop, parallel, registry, step, switch, wait_for_event, workflow
 from durable_core.engine.engine import Engine
 from durable_core.engine.execution import Execution
-from durable_core.errors import DefinitionError, ExecutionNotFoundError, InvalidStateError
+from durable_core.errors import (
+    DefinitionError,
+    DurableError,
+    ExecutionNotFoundError,
+    InputValidationError,
+    InvalidStateError,
+    LimitError,
+    SerializationError,
+)
 from tests.engine.runs import PATIENCE, completed, end_of, until
 
 
@@ -244,6 +252,38 @@ def test_a_fork_of_a_failed_step_of_a_fork(engine: Engine, ran: Ran) -> None:
     earlier = forked(engine, first, step="a")
     assert ran.taken() == ["a", "b", "c"]
     assert earlier.record().forked_from == run.id
+
+
+@pytest.mark.parametrize(
+    ("context", "error"),
+    [
+        ([1], InputValidationError),
+        ("n", InputValidationError),
+        ({1: 2}, InputValidationError),
+        ({"n": object()}, SerializationError),
+        ({"n": "x" * 5_000_000}, LimitError),
+    ],
+    ids=["list", "text", "number as name", "no stored form", "too large"],
+)
+def test_a_context_that_is_none_forks_nothing(
+    engine: Engine, ran: Ran, context: Any, error: type[DurableError]
+) -> None:
+    run = end_of(engine, flow(ran.step("a")), {"trail": []})
+    before = len(engine.list_executions())
+    with pytest.raises(error):
+        engine.fork(run, step="a", context=context)
+    assert len(engine.list_executions()) == before
+
+
+def test_what_a_fork_cannot_do_says_why(engine: Engine, ran: Ran) -> None:
+    run = end_of(engine, flow(ran.step("a")), {"trail": []})
+    with pytest.raises(InvalidStateError, match="stands in no loop or foreach"):
+        engine.fork(run, step="a", iteration=3)
+    asked = engine.start(flow(wait_for_event("go"), ran.step("b")), {"trail": []})
+    until(lambda: asked.status == "waiting")
+    engine.cancel(asked)
+    with pytest.raises(InvalidStateError, match="has reached no step yet"):
+        engine.fork(asked, step="b")
 
 
 def test_a_fork_of_a_branch_of_a_fork(engine: Engine, ran: Ran) -> None:

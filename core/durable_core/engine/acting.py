@@ -7,12 +7,12 @@ from datetime import timedelta
 from typing import Any, Protocol, get_args
 
 from durable_core.bus.messages import Message
-from durable_core.codec import decode, encode
+from durable_core.codec import decode, encode, encoded_size
 from durable_core.dsl.workflow import Workflow
 from durable_core.durations import to_seconds
 from durable_core.engine.crew import Crew
 from durable_core.engine.surface import Surface
-from durable_core.errors import InvalidStateError
+from durable_core.errors import InputValidationError, InvalidStateError
 from durable_core.executor import control as controls
 from durable_core.executor import fork as forks
 from durable_core.executor.settlement import Settled
@@ -20,6 +20,7 @@ from durable_core.executor.start import Beginning
 from durable_core.executor.start_unit import StartUnit
 from durable_core.failpoints import failpoint
 from durable_core.ids import new_execution_id
+from durable_core.limits import LIMITS, check_limit
 from durable_core.store.transaction import Transaction
 from durable_core.wait import events, inputs
 
@@ -91,13 +92,33 @@ def fork(
         new_id=new_execution_id(),
         step=step,
         iteration=iteration,
-        context={key: encode(value, key) for key, value in (context or {}).items()},
+        context=_update(context),
     )
     failpoint("before_control", request.new_id)
     engine.committer.run(lambda tx: forks.fork(tx, request, engine.definitions))
     failpoint("after_control", request.new_id)
     _woken(engine, (request.new_id,))
     return request.new_id
+
+
+def _update(context: Any) -> dict[str, Any]:
+    """What a fork's context is updated with, encoded; InputValidationError for what is no context."""
+    if context is None:
+        return {}
+    if not isinstance(context, Mapping):
+        raise InputValidationError(
+            f"The context of a fork must be a mapping, not {type(context).__name__}.",
+            errors={"context": ["must be a mapping"]},
+            hint="Pass a mapping of names to values.",
+        )
+    if wrong := [key for key in context if not isinstance(key, str)]:
+        raise InputValidationError(
+            f"The context of a fork has names that are no strings: {', '.join(map(repr, wrong[:5]))}",
+            errors={str(key): ["names are strings"] for key in wrong},
+        )
+    update = {key: encode(value, key) for key, value in context.items()}
+    check_limit(encoded_size(update), LIMITS.context_bytes, "The context of a fork")
+    return update
 
 
 def send_event(
@@ -122,7 +143,10 @@ def send_event(
 
 def provide_input(engine: Acting, execution_id: str, name: str, value: Any, by: str | None, through: str | None) -> Any:
     """Answer an open question; what was accepted (W-7)."""
-    accepted = _signal(engine, lambda tx: inputs.answer(tx, execution_id, name, value, by=by, through=through or "api"))
+    accepted = _signal(
+        engine,
+        lambda tx: inputs.answer(tx, execution_id, name, value, by=by, through="api" if through is None else through),
+    )
     _woken(engine, (execution_id,))
     return decode(accepted)
 

@@ -71,10 +71,11 @@ def fork(tx: Transaction, request: ForkRequest, definitions: Definitions) -> Set
             break
         execution_id = forked_from  # it stands before the point where this one began
     if not passes:
+        reached = ", ".join(path for (path,) in tx.fetch(_REACHED, {"execution": execution_id}))
         raise InvalidStateError(
             f"Execution {request.execution_id} has not reached {node.path!r}.",
             state="not reached",
-            hint=f"It has reached: {', '.join(row[0] for row in tx.fetch(_REACHED, {'execution': execution_id}))}.",
+            hint=f"It has reached: {reached}." if reached else "It has reached no step yet: start it anew.",
         )
     iterations = _chosen(request, node.path, passes)
     definition, workflow = _structure(tx, definitions, execution_id, name, pinned, node.path)
@@ -140,7 +141,7 @@ def _chosen(request: ForkRequest, path: str, passes: dict[tuple[int, ...], int])
     raise InvalidStateError(
         f"Execution {request.execution_id} did not run {path!r} in iteration {wanted!r}.",
         state="not reached",
-        hint=f"{paths}." if passes else None,
+        hint="It stands in no loop or foreach: leave iteration= out." if list(passes) == [()] else f"{paths}.",
     )
 
 
