@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
@@ -9,9 +10,12 @@ from typing import Any, Final
 from durable_core.errors import DefinitionError
 from durable_core.secret import MASK, Secret, known_secret_texts
 
-__all__ = ["DEFAULT_MASKER", "SECRET_KEYS", "Masker"]
+__all__ = ["DEFAULT_MASKER", "SECRET_KEYS", "VARIABLE", "Masker", "configured_keys"]
 
 SECRET_KEYS: Final = ("password", "passwd", "secret", "token", "api_key", "authorization")
+
+VARIABLE: Final = "DURABLE_MASK"
+"""The environment variable that names more keys; steps in processes of their own have it as well."""
 
 _WORDLIKE_CHARS: Final = 4
 """Shorter secrets are masked as whole words only: a value "1" must not blank every 1."""
@@ -149,4 +153,9 @@ def _masked_value(match: re.Match[str]) -> str:
     return f"{key}{group('scheme') or ''}{MASK}"
 
 
-DEFAULT_MASKER: Final = Masker()
+def configured_keys(environment: Mapping[str, str]) -> tuple[str, ...]:
+    """The keys that are always masked, and those that ``DURABLE_MASK`` adds, with commas between them."""
+    return (*SECRET_KEYS, *environment.get(VARIABLE, "").split(","))
+
+
+DEFAULT_MASKER: Final = Masker(configured_keys(os.environ))

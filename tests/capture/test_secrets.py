@@ -18,6 +18,7 @@ from durable_core.capture import CaptureOptions, Masker
 from durable_core.errors import DefinitionError, InvalidStateError
 from durable_core.failure import describe_exception
 from durable_core.limits import LIMITS
+from durable_core.masking import configured_keys
 from durable_core.secret import Secret, remember_secret
 from tests.capture.scopes import captured, messages
 
@@ -233,3 +234,13 @@ def test_hostile_lines_are_masked_in_linear_time(text: str) -> None:
     begun = time.perf_counter()
     Masker().mask(text)
     assert time.perf_counter() - begun < 2.0
+
+
+def test_more_keys_are_masked_where_the_environment_names_them() -> None:
+    """L-4: in every process alike, those of isolated steps too."""
+    masker = Masker(configured_keys({"DURABLE_MASK": "iban, Customer-Number"}))
+    assert masker.mask("iban=DE02120300000000202051 customer_number: 17 password=x") == (
+        "iban=*** customer_number: *** password=***"
+    )
+    assert masker.mask_value({"CustomerNumber": "a7", "name": "Ada"}) == {"CustomerNumber": "***", "name": "Ada"}
+    assert Masker(configured_keys({})).keys == Masker().keys
