@@ -64,7 +64,7 @@ def is_verified(verified: bool) -> bool:
 @step
 def give_up(ctx: Context) -> None:
     ctx["result"] = f"{ctx['email']} was never verified"
-    close_account(ctx)
+    print(f"closed {ctx['create_account']}")
 
 
 @step(retry=Retry(max_attempts=5, base=0.2, retry_on=(ConnectionError,)))

@@ -118,6 +118,7 @@ def test_an_address_that_is_never_verified_gets_three_reminders(durable: Kit, ex
     assert durable.assert_workflow_completed(run).output == "ana@example.org was never verified"
     mails = [line.message for line in run.logs() if "please verify" in line.message]
     assert [mail[-2] for mail in mails] == ["1", "2", "3"]
+    assert [line.message for line in run.logs("give_up")] == ["closed account-ana@example.org"]
 
 
 def test_a_click_before_the_mail_was_written_counts(durable: Kit, example: Load) -> None:
