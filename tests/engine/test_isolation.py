@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ import pytest
 
 from durable_core.dsl import foreach, step, workflow
 from durable_core.engine.engine import Engine
+from tests.architecture.sources import ROOTS
 from tests.engine import apart
 from tests.engine.runs import attempts, end_of, until
 
@@ -187,3 +190,35 @@ def test_the_worker_passes_on_what_the_body_prints(store_url: str, capsys: pytes
     with Engine(store_url, passthrough=False) as engine:
         end_of(engine, flow(apart.talks))
     assert capsys.readouterr() == ("", "")
+
+
+AT_THE_TOP = """
+from durable_studio import Engine, step, workflow
+
+@step(isolation="process")
+def apart(ctx):
+    return ctx["n"] + 1
+
+@workflow
+def flow():
+    return [apart]
+
+engine = Engine()
+{guard}
+    print(engine.start(flow, {{"n": 1}}, id="the_one").wait(30).error, engine.count_executions())
+"""
+
+
+@pytest.mark.parametrize(
+    ("guard", "told"), [("if True:", "__name__ == '__main__'"), ("if __name__ == '__main__':", "None 1")]
+)
+def test_a_script_that_starts_executions_at_its_top_is_told_to_guard_them(
+    tmp_path: Path, sqlite_url: str, guard: str, told: str
+) -> None:
+    """Each process of a step imports the script anew: it started the next execution, and that the next process ..."""
+    script = tmp_path / "script.py"
+    script.write_text(AT_THE_TOP.format(guard=guard))
+    environment = {**os.environ, "DURABLE_URL": sqlite_url, "PYTHONPATH": os.pathsep.join(map(str, ROOTS))}
+    done = subprocess.run([sys.executable, script], env=environment, capture_output=True, text=True, timeout=60)
+    assert told in done.stdout, done.stderr
+    assert done.stdout.rstrip().endswith(" 1")

@@ -5,20 +5,46 @@ from __future__ import annotations
 import functools
 import inspect
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, ParamSpec, TypeVar
 
 from durable_core.definition.checks import did_you_mean
-from durable_core.errors import DefinitionError
+from durable_core.errors import DefinitionError, InvalidStateError
 
-__all__ = ["builder", "checked_options", "explain_call", "inside_body"]
+__all__ = ["builder", "checked_options", "explain_call", "imported_for", "inside_body", "refuse_while_imported"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 inside_body: ContextVar[bool] = ContextVar("durable_inside_body", default=False)
 """True while a body of the user's runs; the executor sets it."""
+
+
+_imported_for: str | None = None
+
+
+@contextmanager
+def imported_for(step: str) -> Iterator[None]:
+    """While a process of its own imports the module of its step: what that starts at its top is refused."""
+    global _imported_for
+    _imported_for = step
+    try:
+        yield
+    finally:
+        _imported_for = None
+
+
+def refuse_while_imported() -> None:
+    """InvalidStateError where an execution or a worker would begin anew in each process of an isolated step."""
+    if _imported_for is not None:
+        raise InvalidStateError(
+            f"Step {_imported_for!r} runs in a process of its own, which imports its module anew, and that starts "
+            "executions or workers at its top.",
+            state="imported",
+            hint="Put what starts them below: if __name__ == '__main__'",
+        )
 
 
 def builder(instead: str) -> Callable[[Callable[P, R]], Callable[P, R]]:

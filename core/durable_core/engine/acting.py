@@ -8,6 +8,7 @@ from typing import Any, Protocol, get_args
 
 from durable_core.bus.messages import Message
 from durable_core.codec import decode, encode, encoded_size
+from durable_core.dsl.guard import refuse_while_imported
 from durable_core.dsl.workflow import Workflow
 from durable_core.durations import to_seconds
 from durable_core.engine.crew import Crew
@@ -34,6 +35,7 @@ class Acting(Surface, Protocol):
 
 def start(engine: Acting, workflow: Workflow, beginnings: Sequence[Beginning]) -> list[str]:
     """Start them all in few commits, each with a place on the engine's worker while there is room; their ids."""
+    refuse_while_imported()
     worker = engine.crew.ensure()
     queue = beginnings[0].queue or workflow.definition.queue if beginnings else ""
     room = 0 if worker is None else worker.room(queue)

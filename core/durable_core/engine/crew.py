@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Sequence
 
+from durable_core.dsl.guard import refuse_while_imported
 from durable_core.executor.worker import Worker, WorkerOptions
 
 __all__ = ["Crew"]
@@ -32,6 +33,7 @@ class Crew:
 
     def start(self, options: WorkerOptions) -> Worker:
         """One more worker."""
+        refuse_while_imported()
         worker = self._make(options)
         worker.start()
         self._members.append(worker)

@@ -12,7 +12,7 @@ from typing import Any
 from durable_core.codec import decode, dump_tree, encode, load_tree
 from durable_core.context import AttemptInfo, Context
 from durable_core.dsl.binding import BoundFunction
-from durable_core.dsl.guard import inside_body
+from durable_core.dsl.guard import imported_for, inside_body
 from durable_core.executor.isolated_output import Channel, open_output
 from durable_core.failure import describe_exception
 
@@ -31,7 +31,8 @@ def main() -> None:
 
 
 def run(request: dict[str, Any]) -> dict[str, Any]:
-    function = find(request["module"], request["file"], request["qualname"])
+    with imported_for(request["name"]):
+        function = find(request["module"], request["file"], request["qualname"])
     facts = request["info"]
     # what `ctx.logger` lets through is what the attempt keeps
     logging.getLogger(f"durable.{facts['workflow']}.{facts['step']}").setLevel(request["log_level"])
