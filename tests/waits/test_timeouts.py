@@ -21,6 +21,7 @@ from durable_core.dsl import (
     wait_for_input,
     workflow,
 )
+from durable_core.errors import DefinitionError
 from durable_core.testing.kit import Kit
 
 NODES: dict[str, Callable[..., Any]] = {
@@ -260,6 +261,18 @@ def test_sleep_until_takes_a_time_of_any_zone_and_one_that_is_over(kit: Kit) -> 
     assert kit.assert_waiting_for(run, "sleep").due_at == datetime(2026, 1, 1, 14, tzinfo=UTC)
     kit.advance(hours=13)
     kit.assert_workflow_completed(run)
+
+
+@pytest.mark.parametrize("time", [None, "2026-05-01", datetime(2026, 5, 1), 5])
+def test_a_time_that_is_none_fails_its_sleep(kit: Kit, time: Any) -> None:
+    """None was a sleep for ever."""
+
+    @workflow
+    def flow() -> Any:
+        return [sleep_until(lambda ctx: ctx["time"], name="nap")]
+
+    run = kit.assert_workflow_failed(kit.start_workflow(flow, {"time": time}), DefinitionError)
+    assert "the time of 'nap'" in run.error["message"]  # type: ignore[index]
 
 
 def test_the_longest_sleep_that_can_be_written_is_stored_and_shown(durable: Kit) -> None:

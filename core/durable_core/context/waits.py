@@ -131,6 +131,11 @@ class WaitMethods:
 
         A child that is not done in time is cancelled.
         """
+        if not isinstance(workflow, str) and not hasattr(workflow, "definition"):
+            raise DefinitionError(
+                f"ctx.call: {workflow!r} is no workflow",
+                hint="Give a workflow or the name of one; call a step directly.",
+            )
         options = _timed("call", timeout, timeout_value, on_timeout)
         if not wait and timeout is not None:
             raise DefinitionError("ctx.call: wait=False does not wait, so timeout means nothing", hint="Remove one.")

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from durable_core.clock import Clock, to_us
+from durable_core.clock import Clock, aware, to_us
 from durable_core.codec import decode, dump_tree, encode, load_tree
 from durable_core.context.context import encode_items
 from durable_core.definition.nodes import CallNode, EventNode, InputNode, Node, SleepNode, TimeoutRule
@@ -387,7 +387,7 @@ class Waits:
             case SleepNode():
                 assert node.until is not None
                 time = evaluate(claim, claim.token, node, "until", source=node.until)
-                return services.wait("sleep_until", node.name, {"time": time})
+                return services.wait("sleep_until", node.name, {"time": aware(time, f"the time of {node.path!r}")})
             case EventNode():
                 options = {"events": node.events, "where": decode(node.where), **_timed(node.timeout)}
                 kind = {"one": "wait_for_event", "any": "wait_for_any", "all": "wait_for_all"}[node.mode]
