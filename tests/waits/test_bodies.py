@@ -551,6 +551,8 @@ def test_a_wait_inside_of_once_is_a_typed_error(kit: Kit, kind: str) -> None:
         lambda ctx: ctx.wait_for_event("p" * 300),
         lambda ctx: ctx.wait_for_all(["paid", " "]),
         lambda ctx: ctx.sleep_for(1, name="n" * 300),
+        lambda ctx: ctx.call(step(lambda: None), {}),
+        lambda ctx: ctx.call(3),
     ],
 )
 def test_a_wait_that_could_never_end_is_refused_in_a_body_as_in_a_flow(kit: Kit, ask: Any) -> None:
