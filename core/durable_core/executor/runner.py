@@ -73,22 +73,25 @@ class Runner:
 
     # --- entry -----------------------------------------------------------------------------------------------------
 
-    def dispatch(self, claim: Claim) -> None:
-        """Send a claim to where its next piece of work runs."""
-        if self._is_async(claim):
-            self.loop.start(lambda: self._work_async(claim))
-        else:
-            self.slots.submit(claim)
+    def dispatch(self, *claims: Claim) -> None:
+        """Send claims to where the next piece of work of each runs."""
+        coroutines = []
+        for claim in claims:
+            if self._is_async(claim):
+                coroutines.append(partial(self._work_async, claim))
+            else:
+                self.slots.submit(claim)
+        if coroutines:  # they begin together, so that they can share a commit as well
+            self.loop.start(*coroutines)
 
     def dispatch_all(self, claims: Sequence[Claim]) -> None:
         """The same for many that were claimed together: waits that are over share a commit."""
-        bare: list[Claim] = []
+        over: list[Claim] = []
+        others: list[Claim] = []
         for claim in claims:
-            if len(claims) > 1 and _is_over(claim):
-                bare.append(claim)
-            else:
-                self.dispatch(claim)
-        units = [unit for unit in map(self._step, bare) if unit is not None]
+            (over if len(claims) > 1 and _is_over(claim) else others).append(claim)
+        self.dispatch(*others)
+        units = [unit for unit in map(self._step, over) if unit is not None]
         if units and not self.closed:
             self._bring(units)
 
@@ -154,7 +157,8 @@ class Runner:
         """The record of a plan, by the clock that counts."""
         if self.around.test_clock is not None:
             now = tell_by(self.around.test_clock, plan.claim, plan.rows)
-            plan.begun_at = plan.claim.begun_at if plan.begun_at == plan.claim.begun_at else now
+            if plan.begun_at != plan.claim.begun_at:
+                plan.begun_at = now
         return unit_for(plan, self.around.holder_for)
 
     def _compensate(self, claim: Claim) -> Unit:
@@ -201,14 +205,7 @@ class Runner:
         if not self.around.committer.submit([each for unit in units for each in with_lines(unit)]):
             return
         failpoint("after_record")
-        coroutines = []
-        for claim in [following for unit in units if (following := self._followed(unit)) is not None]:
-            if self._is_async(claim):
-                coroutines.append(partial(self._work_async, claim))
-            else:
-                self.slots.submit(claim)
-        if coroutines:  # they begin together, so that they can share a commit as well
-            self.loop.start(*coroutines)
+        self.dispatch(*(following for unit in units if (following := self._followed(unit)) is not None))
 
     # --- recording -------------------------------------------------------------------------------------------------
 

@@ -18,6 +18,8 @@ _STEP_FIELDS: Final = ", ".join(
 )
 _STEP_VALUES: Final = ", ".join("e.revision - v.seq" if column == "seq" else f"v.{column}" for column in STEP_COLUMNS)
 
+_NOW: Final = "COALESCE(CAST(:now AS bigint), CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint))"
+"""A virtual clock's time where one is given, else the server's."""
 _GOES_ON: Final = "CASE WHEN x.control = 0 AND x.status IN ('pending', 'running', 'waiting') THEN TRUE ELSE FALSE END"
 _HELD: Final = "CASE WHEN k.fence = r.fence AND k.status = 'running' THEN TRUE ELSE FALSE END"
 _STANDS: Final = f"""CASE WHEN {_HELD} AND k.stop = 0 AND k.path = r.from_path AND k.iteration = r.from_iteration
@@ -43,7 +45,7 @@ WITH r AS (
         output = CASE WHEN r.finish THEN r.output ELSE x.output END,
         context = CASE WHEN r.finish THEN r.context ELSE x.context END,
         completed_at = CASE WHEN r.finish
-            THEN COALESCE(CAST(:now AS bigint), CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint))
+            THEN {_NOW}
             ELSE x.completed_at END
     FROM r WHERE x.id = r.execution AND {_GOES_ON}
         AND (NOT r.finish OR r.id IN (SELECT id FROM f))
@@ -97,7 +99,7 @@ SELECT e.revision FROM e, t"""
 
 SLEEP: Final = f"""
 WITH n AS MATERIALIZED (
-    SELECT COALESCE(CAST(:now AS bigint), CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint)) AS now
+    SELECT {_NOW} AS now
 ), r AS MATERIALIZED (
     SELECT r.*, n.now, n.now + r.us AS due FROM n, json_to_recordset(CAST(:records AS json)) AS r(id text, fence bigint,
         execution text, from_path text, from_iteration text, pass_number int, begun_at bigint, changes text, wait text,
@@ -135,9 +137,9 @@ def record_params(
     return {"records": json.dumps(records), "steps": json.dumps(steps), "now": now}
 
 
-START: Final = """
+START: Final = f"""
 WITH n AS MATERIALIZED (
-    SELECT COALESCE(CAST(:now AS bigint), CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint)) AS now
+    SELECT {_NOW} AS now
 ), r AS MATERIALIZED (
     SELECT r.*, n.now, r.worker_id IS NOT NULL AS claimed FROM n, json_to_recordset(CAST(:starts AS json)) AS r(
         id text, workflow text, definition_hash text, bodies text, input text, queue text, priority int, tags text,
