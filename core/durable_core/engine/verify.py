@@ -53,6 +53,7 @@ _RULES: Final = (
     _Rule(
         "S-1",
         "SELECT e.id, e.revision, MAX(s.seq) FROM executions e JOIN steps s ON s.execution_id = e.id "
+        "WHERE NOT EXISTS (SELECT 1 FROM tokens t WHERE t.id = e.id AND t.status = 'running') "
         "GROUP BY e.id, e.revision HAVING MAX(s.seq) > e.revision",
         "its revision is {0}, yet a step is numbered {1}",
     ),

@@ -76,6 +76,8 @@ class Claim:
     interrupt: Any = field(default=None, repr=False)
     """How to stop the body that runs now, if it can be stopped."""
     parent_execution: str | None = None
+    row_at: tuple[str | None, str] | None = None
+    """Path and iteration in the token's own row, where its moves stand in step rows alone (`store.ahead`)."""
     waits: list[dict[str, Any]] | None = None
     """The waits recorded at the node, where they are known: read with the token, or none because nobody was there."""
 

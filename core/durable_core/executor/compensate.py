@@ -15,6 +15,7 @@ from durable_core.executor.claim import Claim, byte_size
 from durable_core.executor.contexts import compensation_context, invoke_compensation
 from durable_core.executor.ending import close
 from durable_core.executor.fold import spread
+from durable_core.executor.plan import step_row
 from durable_core.executor.record import held_token
 from durable_core.executor.settlement import Holder, Settled, Settlement
 from durable_core.failpoints import failpoint
@@ -61,7 +62,7 @@ def plan_compensation(claim: Claim, database: Database) -> Compensation:
     plan = Compensation(claim)
     if found is None:
         return plan
-    plan.target, _, path, name, iteration, output, snapshot = found
+    plan.target, _, path, _, iteration, output, snapshot = found
     node = claim.definition.places[path].node
     assert isinstance(node, WorkNode) and node.compensate is not None
     spec = node.compensate
@@ -83,29 +84,22 @@ def plan_compensation(claim: Claim, database: Database) -> Compensation:
             plan.retry_after = spec.retry.delay(claim.attempt, spread())
     failpoint("after_compensation", claim.token_id)
     plan.rows.append(
-        {
-            "execution_id": claim.execution_id,
-            "seq": 0,
-            "token_key": ROOT,
-            "path": path,
-            "name": name,
-            "type": "compensation",
-            "iteration": iteration,
-            "attempt": claim.attempt,
-            "pass_number": 1,
-            "status": (AttemptStatus.COMPLETED if error is None else AttemptStatus.FAILED).value,
-            "choice": spec.name,
-            "output": None if result is None else dump_tree(result),
-            "error": None if error is None else dump_tree(describe_exception(error)),
-            "change": None,
-            "snapshot": None,
+        step_row(
+            claim,
+            node,
+            iterations,
+            AttemptStatus.COMPLETED if error is None else AttemptStatus.FAILED,
+            started_at=started_at,
+            completed_at=now_us(),
+            output=None if result is None else dump_tree(result),
+            error=None if error is None else dump_tree(describe_exception(error)),
+            choice=spec.name,
+            type_="compensation",
             # 2 marks the failure that ends this handler's attempts
-            "compensate": 2 if error is not None and plan.retry_after is None else 0,
-            "worker_id": None,
-            "started_at": started_at,
-            "completed_at": now_us(),
-        }
+            compensate=2 if error is not None and plan.retry_after is None else 0,
+        )
     )
+    plan.rows[-1]["pass_number"] = 1  # handlers wait for nothing
     return plan
 
 

@@ -11,11 +11,13 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from durable_core.codec import dump_tree
+from durable_core.definition.state import Token
 from durable_core.executor.claim import CHANGES_INTERVAL
-from durable_core.executor.plan import Plan, json_or_none
+from durable_core.executor.plan import Plan, Row, json_or_none
 from durable_core.failpoints import failpoint
 from durable_core.ids import iteration_key
 from durable_core.store import statements as sql
+from durable_core.store.ahead import INSERT_AHEAD, MOVE_AHEAD
 from durable_core.store.commit import GroupWriter, Unit
 from durable_core.store.group import MOVE, RECORD, record_params
 from durable_core.store.transaction import Transaction
@@ -36,14 +38,21 @@ class PlanUnit(Unit):
 
 def held_params(plan: Plan) -> dict[str, Any]:
     """The parameters that a fenced statement needs: whose token, which fence, and where it must still stand."""
-    claim, start = plan.claim, plan.start
+    claim = plan.claim
+    path, iteration = claim.row_at or standing(plan.start)
     return {
         "id": claim.token_id,
         "fence": claim.fence,
         "execution": claim.execution_id,
-        "from_path": start.path,
-        "from_iteration": iteration_key(start.iterations) if start.iterations else "",
+        "from_path": path,
+        "from_iteration": iteration,
+        "before": claim.revision,
     }
+
+
+def standing(token: Token) -> tuple[str | None, str]:
+    """Path and iteration of a token, as its row has them."""
+    return token.path, iteration_key(token.iterations) if token.iterations else ""
 
 
 class FastUnit(PlanUnit):
@@ -72,7 +81,7 @@ class FastUnit(PlanUnit):
         if not self.advance(tx, before, before + count):
             # another token of the execution was quicker; or the fast path is closed
             found = tx.fetch_one(sql.SELECT_REVISION, {"execution": claim.execution_id})
-            if found is None or found[0] == before:
+            if found is None or found[0] <= before:
                 return False
             before = found[0]
             if not self.advance(tx, before, before + count):
@@ -115,16 +124,57 @@ class FastUnit(PlanUnit):
 class MoveUnit(FastUnit):
     """The token goes on to the next node of its sequence."""
 
-    __slots__ = ()
+    __slots__ = ("row_at",)
     finish: ClassVar[bool] = False
+
+    def __init__(self, plan: Plan) -> None:
+        super().__init__(plan)
+        self.row_at: tuple[str | None, str] | None = None
+        """`Claim.row_at` once this is recorded."""
+
+    @property
+    def ahead(self) -> bool:
+        """Whether the step rows alone can tell of it: a first token's, but for every 64th or so."""
+        claim = self.plan.claim
+        return claim.token.parent is None and claim.rows_since < CHANGES_INTERVAL
+
+    def write(self, tx: Transaction) -> bool:
+        self.row_at = None
+        if tx.dialect == "postgres" or not self.ahead:
+            return super().write(tx)
+        first, *others = self.rows_ahead()
+        if not tx.execute(INSERT_AHEAD, first):
+            return False
+        for row in others:
+            tx.execute(sql.INSERT_STEP, row)
+        failpoint("inside_record", self.plan.claim.token_id)
+        self.recorded_ahead()
+        return True
+
+    def rows_ahead(self) -> list[Row]:
+        """The step rows of a move that they alone record; the first holds what the fence is checked with."""
+        plan = self.plan
+        rows = plan.rows
+        seq = plan.claim.revision
+        for row in rows:
+            seq += 1
+            row["seq"] = seq
+        rows[0]["fence"] = plan.claim.fence
+        rows[-1]["next_path"], rows[-1]["next_iteration"] = standing(plan.token)
+        return rows
+
+    def recorded_ahead(self) -> None:
+        """The step rows are written, and the token's own row stays where it is."""
+        self.row_at = self.plan.claim.row_at or standing(self.plan.start)
+        self.revision = self.plan.rows[-1]["seq"]
+        self.result = True
 
     def advance(self, tx: Transaction, before: int, revision: int) -> bool:
         claim = self.plan.claim
         head = {"execution": claim.execution_id, "before": before, "revision": revision}
         if not tx.execute(sql.ADVANCE_REVISION, head):
             return False
-        params = self.target()
-        params["revision"] = revision
+        params = {**self.target(), "revision": revision}
         statement = sql.MOVE_TOKEN_KEEPING_CHANGES if "changes" in params else sql.MOVE_TOKEN
         if tx.execute(statement, params):
             return True
@@ -142,6 +192,10 @@ class MoveUnit(FastUnit):
         if claim.rows_since >= CHANGES_INTERVAL:
             params["changes"] = dump_tree(claim.changes_json())
         return params
+
+    def recorded_as(self, revision: int) -> None:
+        super().recorded_as(revision)
+        self.row_at = None
 
     def as_record(self) -> dict[str, Any]:
         return {**self.target(), "n": len(self.plan.rows), "finish": False}
@@ -221,8 +275,16 @@ def _by_one_statement(tx: Transaction, units: Sequence[FastUnit], *, alone: bool
 
 
 def _move_one(tx: Transaction, unit: MoveUnit, *, alone: bool) -> None:
+    fetch = tx.fetch_alone if alone else tx.fetch
+    if unit.ahead:
+        rows = unit.rows_ahead()
+        unit.result = False
+        if fetch(MOVE_AHEAD, {**rows[0], "steps": json.dumps(rows)}):
+            unit.recorded_ahead()
+        failpoint("inside_record", unit.plan.claim.token_id)
+        return
     params = {"changes": None, **unit.as_record(), "steps": json.dumps(unit.step_records())}
-    moved = tx.fetch_alone(MOVE, params) if alone else tx.fetch(MOVE, params)
+    moved = fetch(MOVE, params)
     unit.result = False
     if moved:
         unit.recorded_as(moved[0][0])
@@ -235,14 +297,15 @@ class _NotAllError(Exception):
 
 def _by_many_rows(tx: Transaction, units: Sequence[FastUnit]) -> bool:
     """SQLite: each statement once for all units; False when not every one of them found what it expected."""
-    moves = [unit for unit in units if isinstance(unit, MoveUnit)]
+    ahead = [unit for unit in units if isinstance(unit, MoveUnit) and unit.ahead]
+    moves = [unit for unit in units if isinstance(unit, MoveUnit) and not unit.ahead]
     finishes = [unit for unit in units if isinstance(unit, FinishUnit)]
     try:
         with tx.savepoint():
+            rows = _move_all_ahead(tx, ahead)
             _move_all(tx, moves)
             _finish_all(tx, finishes)
-            rows = []
-            for unit in units:
+            for unit in (*moves, *finishes):
                 unit.recorded_as(unit.plan.claim.revision + len(unit.plan.rows))
                 rows += unit.plan.rows
             tx.execute_many(sql.INSERT_STEP, rows)
@@ -252,6 +315,20 @@ def _by_many_rows(tx: Transaction, units: Sequence[FastUnit]) -> bool:
         return False
     failpoint("inside_record", units[0].plan.claim.token_id)
     return True
+
+
+def _move_all_ahead(tx: Transaction, moves: Sequence[MoveUnit]) -> list[Row]:
+    """Insert the first row of each move; returns the others."""
+    firsts: list[Row] = []
+    others: list[Row] = []
+    for unit in moves:
+        first, *following = unit.rows_ahead()
+        firsts.append(first)
+        others += following
+        unit.recorded_ahead()
+    if firsts and tx.execute_many(INSERT_AHEAD, firsts) != len(firsts):
+        raise _NotAllError
+    return others
 
 
 def _move_all(tx: Transaction, moves: Sequence[MoveUnit]) -> None:

@@ -26,6 +26,7 @@ from durable_core.query.fitness import Fits, Misfits, judge
 from durable_core.query.steps import find_node
 from durable_core.status import TokenStatus
 from durable_core.store import statements as sql
+from durable_core.store.ahead import TOKENS
 from durable_core.store.transaction import Transaction
 
 _SOURCE = """
@@ -35,8 +36,8 @@ _PASSES = """
 SELECT iteration, MIN(seq) FROM steps WHERE execution_id = :execution AND path = :path AND type <> 'compensation'
 GROUP BY iteration"""
 
-_STANDING = """
-SELECT iteration FROM tokens WHERE execution_id = :execution AND path = :path AND mode <> 'compensate'
+_STANDING = f"""
+SELECT iteration FROM {TOKENS} WHERE execution_id = :execution AND path = :path AND mode <> 'compensate'
 AND status NOT IN ('done')"""
 
 _REACHED = """

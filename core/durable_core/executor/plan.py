@@ -104,4 +104,6 @@ def step_row(
         "worker_id": None,
         "started_at": started_at,
         "completed_at": completed_at,
+        "next_path": None,
+        "next_iteration": None,
     }

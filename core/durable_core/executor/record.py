@@ -39,7 +39,7 @@ class SettleUnit(PlanUnit):
 
     def write(self, tx: Transaction) -> Settled:
         plan, claim = self.plan, self.plan.claim
-        settlement = Settlement(tx, claim.execution_id, claim.definition)
+        settlement = Settlement(tx, claim.execution_id, claim.definition, behind=claim.row_at is not None)
         own = held_token(settlement, claim)
         if (own.path, own.iterations, own.mode) != (plan.start.path, plan.start.iterations, plan.start.mode):
             raise FencedError(f"What execution {claim.execution_id} did at {plan.start.path!r} is recorded already.")

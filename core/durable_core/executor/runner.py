@@ -250,6 +250,7 @@ class Runner:
             case MoveUnit() if unit.result:
                 claim.token = unit.plan.token._replace(status=TokenStatus.RUNNING)
                 claim.revision = unit.revision
+                claim.row_at = unit.row_at
                 claim.waits = []  # nobody was there before
                 if claim.rows_since >= CHANGES_INTERVAL:
                     claim.rows_since = claim.bytes_since = 0

@@ -35,10 +35,14 @@ from durable_core.errors import ExecutionNotFoundError
 from durable_core.ids import iteration_key, parse_iteration_key
 from durable_core.status import TERMINAL, ExecutionStatus, TokenStatus, check_transition
 from durable_core.store import statements as sql
+from durable_core.store.ahead import catch_up
 from durable_core.store.control import BLOCKED, PAUSED, STOPPING
 from durable_core.store.transaction import Transaction
 
 Row = dict[str, Any]
+
+_AT_REST = frozenset({ExecutionStatus.WAITING, ExecutionStatus.COMPENSATING}) | TERMINAL
+"""Statuses in which no first token runs steps ahead of its row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +76,8 @@ class Settled:
 class Settlement:
     """The state of one execution inside one transaction."""
 
-    def __init__(self, tx: Transaction, execution_id: str, definition: Definition) -> None:
+    def __init__(self, tx: Transaction, execution_id: str, definition: Definition, *, behind: bool = True) -> None:
+        """Lock the execution; unless it is known not to be `behind`, its rows first follow its steps."""
         self.tx = tx
         self.execution_id = execution_id
         self.definition = definition
@@ -96,6 +101,8 @@ class Settlement:
             self.home,
             self.priority,
         ) = head
+        if behind and self.status not in _AT_REST and catch_up(tx, execution_id):
+            self.revision = tx.fetch(sql.SELECT_CONTROL, {"execution": execution_id})[0][2]
         self.rows: dict[str, Row] = {}
         self.state: dict[str, Token] = {}
         self.dirty: set[str] = set()

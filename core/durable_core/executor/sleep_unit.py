@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 from durable_core.codec import dump_tree
 from durable_core.errors import FencedError
-from durable_core.executor.fast import PlanUnit, held_params
+from durable_core.executor.fast import PlanUnit, held_params, standing
 from durable_core.executor.plan import Plan
 from durable_core.executor.suspend import place_of
 from durable_core.failpoints import failpoint
@@ -52,7 +52,7 @@ class SleepUnit(PlanUnit):
             return False
         if not tx.execute(INSERT_WAIT, row):
             raise FencedError(f"What execution {claim.execution_id} did at {claim.node.path!r} is recorded already.")
-        [(revision,)] = tx.fetch(sql.REST_EXECUTION, {"execution": claim.execution_id})
+        [(revision,)] = tx.fetch(sql.REST_EXECUTION, {"execution": claim.execution_id, "before": claim.revision})
         self.recorded_as(revision, row["due_at"])
         failpoint("inside_wait", claim.token_id)
         return True
@@ -64,7 +64,11 @@ class SleepUnit(PlanUnit):
     def rest(self) -> dict[str, Any]:
         """What the token keeps while it waits."""
         claim = self.plan.claim
+        path, iteration = standing(claim.token)
         return {
+            "path": path,
+            "iteration": iteration,
+            "attempt": claim.attempt,
             "pass_number": claim.pass_number + 1,
             "begun_at": self.plan.begun_at,
             "changes": dump_tree(claim.changes_json()),

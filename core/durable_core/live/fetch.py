@@ -17,6 +17,7 @@ from durable_core.live.recorded import Attempts, Iteration, Recorded
 from durable_core.live.view import ExecutionView, Line, OpenWait, Position
 from durable_core.status import TERMINAL, ExecutionStatus
 from durable_core.store import statements as sql
+from durable_core.store.ahead import REVISION, TOKENS
 from durable_core.store.control import BLOCKED, PAUSED, STOPPING
 from durable_core.store.transaction import Transaction
 
@@ -25,16 +26,16 @@ LINES: Final = 100
 _FLAGS: Final = {"paused": PAUSED, "cancelling": STOPPING, "blocked": BLOCKED}
 _WAITS: Final = ("sleep", "event", "any", "all", "input", "call")
 
-_HEAD: Final = """
-SELECT workflow, definition_hash, status, control, revision, reason, error, crashes, parent_id, created_at, started_at,
-    completed_at FROM executions WHERE id = :id"""
+_HEAD: Final = f"""
+SELECT workflow, definition_hash, status, control, {REVISION}, reason, error, crashes, parent_id, created_at,
+    started_at, completed_at FROM executions WHERE id = :id"""
 _STEPS: Final = """
 SELECT seq, path, type, iteration, attempt, status, choice, error, started_at, completed_at,
     CASE WHEN type = 'foreach' AND status = 'completed' THEN output END
 FROM steps WHERE execution_id = :id AND seq > :after ORDER BY seq"""
-_TOKENS: Final = """
+_TOKENS: Final = f"""
 SELECT id, path, iteration, status, mode, attempt, available_at, begun_at, claimed_at, frame, items IS NOT NULL
-FROM tokens WHERE execution_id = :id AND path IS NOT NULL ORDER BY id"""
+FROM {TOKENS} WHERE execution_id = :id AND path IS NOT NULL ORDER BY id"""
 _WAITING: Final = """
 SELECT id, path, iteration, kind, name, event, status, spec, created_at, due_at, answered_by FROM waits
 WHERE execution_id = :id AND (status = 'open' OR answered_by IS NOT NULL) ORDER BY created_at, id"""

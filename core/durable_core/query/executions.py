@@ -8,6 +8,7 @@ from typing import Any
 
 from durable_core.codec import load_tree
 from durable_core.errors import ExecutionNotFoundError
+from durable_core.store.ahead import REVISION
 from durable_core.store.control import BLOCKED, PAUSED, STOPPING
 from durable_core.store.transaction import Transaction
 
@@ -37,7 +38,7 @@ COLUMNS = (
     "deadline_at",
 )
 
-_SELECT = f"SELECT {', '.join(COLUMNS)} FROM executions"
+_SELECT = f"SELECT {', '.join(REVISION if column == 'revision' else column for column in COLUMNS)} FROM executions"
 # A page of a list shows no contexts: they may be 4 MiB each.
 _SELECT_LISTED = _SELECT.replace(" context,", " NULL,")
 

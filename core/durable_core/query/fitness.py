@@ -20,6 +20,7 @@ from durable_core.definition.reach import ahead_of, functions_of, joins_at
 from durable_core.dsl.registry import registry
 from durable_core.dsl.workflow import Workflow
 from durable_core.errors import SchemaVersionError, SerializationError, StoreError, WorkflowNotFoundError
+from durable_core.store.ahead import TOKENS
 from durable_core.store.transaction import Transaction
 
 __all__ = ["Adopts", "Fits", "Misfits", "Unknown", "Verdict", "compare", "judge", "open_places"]
@@ -28,8 +29,8 @@ Stored: TypeAlias = Callable[[Transaction, str], Definition]
 
 _SHOWN = 5
 
-_PLACES = """
-SELECT id, path, mode, status FROM tokens
+_PLACES = f"""
+SELECT id, path, mode, status FROM {TOKENS}
 WHERE execution_id = :execution AND path IS NOT NULL AND status NOT IN ('done', 'failed', 'cancelled')"""
 
 _HANDLERS = """

@@ -16,6 +16,7 @@ from durable_core.query.entry import Entry
 from durable_core.query.events import events_in_words, sample_payload
 from durable_core.query.executions import ExecutionRecord
 from durable_core.query.workers import workers
+from durable_core.store.ahead import TOKENS
 from durable_core.store.transaction import Transaction
 
 __all__ = ["Place", "Surroundings", "span", "standing_places"]
@@ -23,10 +24,10 @@ __all__ = ["Place", "Surroundings", "span", "standing_places"]
 LIMIT = 200
 """Places that are looked at; a foreach may have thousands."""
 
-_TOKENS = """
+_TOKENS = f"""
 SELECT id, path, iteration, mode, status, queue, attempt, worker_id, lease_until, claimed_at, begun_at, available_at,
     stop, frame, key
-FROM tokens WHERE execution_id = :id AND path IS NOT NULL AND status NOT IN ('done', 'failed', 'cancelled')
+FROM {TOKENS} WHERE execution_id = :id AND path IS NOT NULL AND status NOT IN ('done', 'failed', 'cancelled')
 ORDER BY CASE status WHEN 'running' THEN 0 WHEN 'waiting' THEN 1 WHEN 'retry' THEN 1 WHEN 'joining' THEN 3 ELSE 2 END,
     id
 LIMIT :limit"""

@@ -13,6 +13,7 @@ from durable_core.errors import DefinitionError
 from durable_core.ids import parse_iteration_key
 from durable_core.query.entry import Entry, decode_leniently
 from durable_core.status import TERMINAL, ExecutionStatus
+from durable_core.store.ahead import TOKENS
 from durable_core.store.transaction import Transaction
 
 STEP_COLUMNS = (
@@ -35,8 +36,8 @@ STEP_COLUMNS = (
 
 _RECORDED = f"SELECT {', '.join(STEP_COLUMNS)} FROM steps WHERE execution_id = :id AND seq > :after ORDER BY seq"
 
-_OPEN = """
-SELECT path, iteration, mode, status, attempt, pass_number, claimed_at, begun_at, available_at FROM tokens
+_OPEN = f"""
+SELECT path, iteration, mode, status, attempt, pass_number, claimed_at, begun_at, available_at FROM {TOKENS}
 WHERE execution_id = :id AND path IS NOT NULL AND status NOT IN ('done', 'failed', 'cancelled') ORDER BY id"""
 
 _SHOWN = {"running": "running", "joining": "running", "waiting": "waiting"}

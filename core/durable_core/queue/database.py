@@ -12,6 +12,7 @@ from durable_core.ids import check_name
 from durable_core.queue.protocol import Claimed, ClaimRequest, Hint, QueueStats
 from durable_core.store import claims
 from durable_core.store import statements as sql
+from durable_core.store.ahead import catch_up
 from durable_core.store.commit import Committer
 from durable_core.store.transaction import Transaction
 
@@ -91,15 +92,17 @@ class DatabaseQueue:
 
     def nack(self, claimed: Claimed, delay: timedelta = timedelta(0)) -> bool:
         """Back to ready, now or after `delay`, under a higher fence; False too for what is asked to stop or pause."""
-        if delay <= timedelta(0):
-            return self._release(claimed)
-        later = seconds_to_us(delay.total_seconds())
-        key = {"id": claimed.token_id, "fence": claimed.fence}
-        return bool(self._committer.run(lambda tx: tx.execute(_RELEASE_LATER, {**key, "at": tx.now() + later})))
+        return self._release(claimed, seconds_to_us(delay.total_seconds()))
 
-    def _release(self, claimed: Claimed) -> bool:
+    def _release(self, claimed: Claimed, later: int = 0) -> bool:
         key = {"id": claimed.token_id, "fence": claimed.fence}
-        return bool(self._committer.run(lambda tx: tx.execute(_RELEASE, key)))
+
+        def release(tx: Transaction) -> bool:
+            catch_up(tx, claimed.execution_id)
+            statement = _RELEASE_LATER if later > 0 else _RELEASE
+            return bool(tx.execute(statement, {**key, "at": tx.now() + later}))
+
+        return bool(self._committer.run(release))
 
     def reschedule(self, token_id: str, available_at: int) -> bool:
         """Sets when the token is due, if it is ready or between two attempts."""

@@ -9,13 +9,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from durable_core.store.statements import STEP_COLUMNS
+from durable_core.store.statements import STEP_COLUMNS, STEP_FIELDS
 
-_TYPES: Final = {"seq": "bigint", "started_at": "bigint", "completed_at": "bigint"}
-_INTEGERS: Final = frozenset({"attempt", "pass_number", "compensate"})
-_STEP_FIELDS: Final = ", ".join(
-    f"{column} {_TYPES.get(column) or ('int' if column in _INTEGERS else 'text')}" for column in STEP_COLUMNS
-)
 _STEP_VALUES: Final = ", ".join("e.revision - v.seq" if column == "seq" else f"v.{column}" for column in STEP_COLUMNS)
 
 _NOW: Final = "COALESCE(CAST(:now AS bigint), CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint))"
@@ -31,8 +26,8 @@ would look through the table once for each record."""
 RECORD: Final = f"""
 WITH r AS (
     SELECT * FROM json_to_recordset(CAST(:records AS json)) AS r(id text, fence bigint, execution text, from_path text,
-        from_iteration text, path text, iteration text, begun_at bigint, n bigint, changes text, finish boolean,
-        output text, context text)
+        from_iteration text, path text, iteration text, begun_at bigint, before bigint, n bigint, changes text,
+        finish boolean, output text, context text)
 ), x AS MATERIALIZED (
     SELECT x.id FROM executions x JOIN r ON x.id = r.execution
     WHERE r.finish AND {_GOES_ON} FOR UPDATE OF x
@@ -40,7 +35,7 @@ WITH r AS (
     SELECT k.id FROM tokens k JOIN r ON k.id = r.id JOIN x ON x.id = r.execution
     WHERE {_STANDS} FOR UPDATE OF k
 ), e AS (
-    UPDATE executions x SET revision = x.revision + r.n,
+    UPDATE executions x SET revision = GREATEST(x.revision, r.before) + r.n,
         status = CASE WHEN r.finish THEN 'completed' ELSE x.status END,
         output = CASE WHEN r.finish THEN r.output ELSE x.output END,
         context = CASE WHEN r.finish THEN r.context ELSE x.context END,
@@ -67,7 +62,7 @@ WITH r AS (
 ), s AS (
     INSERT INTO steps ({", ".join(STEP_COLUMNS)})
     SELECT {_STEP_VALUES}
-    FROM json_to_recordset(CAST(:steps AS json)) AS v(token_id text, {_STEP_FIELDS})
+    FROM json_to_recordset(CAST(:steps AS json)) AS v(token_id text, {STEP_FIELDS})
     JOIN done e ON e.id = v.token_id
 )
 SELECT id, revision FROM done"""
@@ -77,7 +72,7 @@ the others of its record follow it; an end could not be taken back, so its execu
 
 MOVE: Final = f"""
 WITH e AS (
-    UPDATE executions SET revision = revision + CAST(:n AS bigint)
+    UPDATE executions SET revision = GREATEST(revision, CAST(:before AS bigint)) + CAST(:n AS bigint)
     WHERE id = :execution AND control = 0 AND status IN ('pending', 'running', 'waiting')
         AND EXISTS (SELECT 1 FROM tokens k WHERE k.id = :id AND k.fence = CAST(:fence AS bigint)
             AND k.status = 'running' AND k.stop = 0 AND k.path = :from_path AND k.iteration = :from_iteration)
@@ -91,7 +86,7 @@ WITH e AS (
 ), s AS (
     INSERT INTO steps ({", ".join(STEP_COLUMNS)})
     SELECT {_STEP_VALUES}
-    FROM e, t, json_to_recordset(CAST(:steps AS json)) AS v({_STEP_FIELDS})
+    FROM e, t, json_to_recordset(CAST(:steps AS json)) AS v({STEP_FIELDS})
 )
 SELECT e.revision FROM e, t"""
 """`RECORD` for one token that moves on: what stands in plain parameters is found by its key at once."""
@@ -102,22 +97,25 @@ WITH n AS MATERIALIZED (
     SELECT {_NOW} AS now
 ), r AS MATERIALIZED (
     SELECT r.*, n.now, n.now + r.us AS due FROM n, json_to_recordset(CAST(:records AS json)) AS r(id text, fence bigint,
-        execution text, from_path text, from_iteration text, pass_number int, begun_at bigint, changes text, wait text,
-        workflow text, path text, name text, occurrence int, position int, spec text, us bigint)
+        execution text, from_path text, from_iteration text, before bigint, attempt int, pass_number int,
+        begun_at bigint, changes text, wait text, workflow text, path text, iteration text, name text, occurrence int,
+        position int, spec text, us bigint)
 ), x AS MATERIALIZED (
-    SELECT x.id, x.revision FROM executions x JOIN r ON x.id = r.execution WHERE {_GOES_ON} FOR UPDATE OF x
+    SELECT x.id, GREATEST(x.revision, r.before) + 1 AS revision FROM executions x JOIN r ON x.id = r.execution
+    WHERE {_GOES_ON} FOR UPDATE OF x
 ), t AS (
-    UPDATE tokens k SET status = 'waiting', worker_id = NULL, lease_until = NULL, available_at = r.due,
-        pass_number = r.pass_number, begun_at = r.begun_at, changes = r.changes, changes_seq = x.revision + 1
+    UPDATE tokens k SET status = 'waiting', worker_id = NULL, lease_until = NULL, available_at = r.due, path = r.path,
+        iteration = r.iteration, mode = 'run', attempt = r.attempt, pass_number = r.pass_number, begun_at = r.begun_at,
+        changes = r.changes, changes_seq = x.revision
     FROM r JOIN x ON x.id = r.execution WHERE k.id = r.id AND {_STANDS}
     RETURNING k.id, k.execution_id
 ), e AS (
-    UPDATE executions x SET status = 'waiting', revision = x.revision + 1 FROM t WHERE x.id = t.execution_id
-    RETURNING t.id, x.revision
+    UPDATE executions e SET status = 'waiting', revision = x.revision FROM t JOIN x ON x.id = t.execution_id
+    WHERE e.id = t.execution_id RETURNING t.id, e.revision
 ), w AS (
     INSERT INTO waits (id, execution_id, token_id, workflow, path, iteration, kind, name, occurrence, position, status,
         spec, due_at, created_at)
-    SELECT r.wait, r.execution, r.id, r.workflow, r.path, r.from_iteration, 'sleep', r.name, r.occurrence, r.position,
+    SELECT r.wait, r.execution, r.id, r.workflow, r.path, r.iteration, 'sleep', r.name, r.occurrence, r.position,
         'open', r.spec, r.due, r.now
     FROM r JOIN t ON t.id = r.id
 )

@@ -37,7 +37,8 @@ SELECT_BEGINNING: Final = """
 SELECT definition_hash, input, queue, parent_id, revision FROM executions WHERE id = :execution"""
 
 ADVANCE_REVISION: Final = """
-UPDATE executions SET revision = :revision WHERE id = :execution AND revision = :before AND control = 0"""
+UPDATE executions SET revision = :revision WHERE id = :execution AND revision <= :before AND control = 0"""
+"""A revision below `before` is that of a first token whose steps ran ahead (`store.ahead`)."""
 
 SELECT_REVISION: Final = "SELECT revision FROM executions WHERE id = :execution AND control = 0"
 
@@ -146,9 +147,10 @@ UPDATE tokens SET path = :path, iteration = :iteration, mode = 'run', attempt = 
 
 REST_TOKEN: Final = (
     """
-UPDATE tokens SET status = 'waiting', worker_id = NULL, lease_until = NULL, available_at = :due,
-    pass_number = :pass_number, begun_at = :begun_at, changes = :changes,
-    changes_seq = (SELECT revision + 1 FROM executions WHERE executions.id = :execution)"""
+UPDATE tokens SET status = 'waiting', worker_id = NULL, lease_until = NULL, available_at = :due, path = :path,
+    iteration = :iteration, mode = 'run', attempt = :attempt, pass_number = :pass_number, begun_at = :begun_at,
+    changes = :changes, changes_seq = (SELECT CASE WHEN revision > :before THEN revision ELSE :before END + 1
+        FROM executions WHERE executions.id = :execution)"""
     + _HOLDS
     + """
     AND EXISTS (SELECT 1 FROM executions WHERE executions.id = :execution AND control = 0
@@ -157,13 +159,14 @@ UPDATE tokens SET status = 'waiting', worker_id = NULL, lease_until = NULL, avai
 """The only token at work goes to rest; `REST_EXECUTION` follows."""
 
 REST_EXECUTION: Final = """
-UPDATE executions SET status = 'waiting', revision = revision + 1 WHERE id = :execution RETURNING revision"""
+UPDATE executions SET status = 'waiting', revision = CASE WHEN revision > :before THEN revision ELSE :before END + 1
+WHERE id = :execution RETURNING revision"""
 
 COMPLETE_EXECUTION: Final = (
     """
 UPDATE executions SET status = 'completed', revision = :revision, output = :output, context = :context,
     completed_at = :now
-WHERE id = :execution AND revision = :before AND control = 0 AND status IN ('pending', 'running', 'waiting')
+WHERE id = :execution AND revision <= :before AND control = 0 AND status IN ('pending', 'running', 'waiting')
     AND EXISTS (SELECT 1 FROM tokens"""
     + _HOLDS.replace("WHERE id", "WHERE tokens.id").replace("AND status", "AND tokens.status")
     + ")"
@@ -211,10 +214,6 @@ RELEASE_TOKEN: Final = """
 UPDATE tokens SET status = 'ready', worker_id = NULL, lease_until = NULL, fence = fence + 1
 WHERE id = :id AND fence = :fence AND status = 'running'"""
 
-TAKE_BACK: Final = """
-UPDATE tokens SET status = 'ready', fence = fence + 1, worker_id = NULL, lease_until = NULL, available_at = :now
-WHERE id = :id AND status = 'running' AND fence = :fence"""
-
 STOP_REQUESTS: Final = "SELECT id FROM tokens WHERE worker_id = :worker AND status = 'running' AND stop <> 0"
 
 # --- steps --------------------------------------------------------------------------------------------------------
@@ -239,7 +238,20 @@ STEP_COLUMNS: Final = (
     "worker_id",
     "started_at",
     "completed_at",
+    "next_path",
+    "next_iteration",
 )
+
+_INTEGERS: Final = {
+    "seq": "bigint",
+    "attempt": "int",
+    "pass_number": "int",
+    "compensate": "int",
+    "started_at": "bigint",
+    "completed_at": "bigint",
+}
+STEP_FIELDS: Final = ", ".join(f"{column} {_INTEGERS.get(column, 'text')}" for column in STEP_COLUMNS)
+"""The columns with their types, for step rows in JSON."""
 
 INSERT_STEP: Final = (
     f"INSERT INTO steps ({', '.join(STEP_COLUMNS)}) VALUES ({', '.join(':' + column for column in STEP_COLUMNS)})"

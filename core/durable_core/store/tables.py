@@ -192,6 +192,9 @@ class StepRow(SQLModel, table=True):
     worker_id: str | None = None
     started_at: int | None = _big()
     completed_at: int = _big(nullable=False)
+    next_path: str | None = _text()
+    """Where the first token went from here, with `next_iteration`, if this row alone says so (`store.ahead`)."""
+    next_iteration: str | None = None
 
 
 class WaitRow(SQLModel, table=True):

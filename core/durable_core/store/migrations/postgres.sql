@@ -157,6 +157,8 @@ CREATE TABLE steps (
     worker_id VARCHAR,
     started_at BIGINT,
     completed_at BIGINT NOT NULL,
+    next_path TEXT,
+    next_iteration VARCHAR,
     PRIMARY KEY (execution_id, seq)
 );
 CREATE UNIQUE INDEX ux_steps_completed ON steps (execution_id, path, iteration, type) WHERE status = 'completed';

@@ -190,6 +190,8 @@ def upgrade() -> None:
         sa.Column("worker_id", sa.String(), nullable=True),
         sa.Column("started_at", sa.BigInteger(), nullable=True),
         sa.Column("completed_at", sa.BigInteger(), nullable=False),
+        sa.Column("next_path", sa.Text(), nullable=True),
+        sa.Column("next_iteration", sa.String(), nullable=True),
         sa.PrimaryKeyConstraint("execution_id", "seq"),
         sqlite_with_rowid=False,
     )

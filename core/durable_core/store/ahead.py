@@ -1,0 +1,75 @@
+"""Moves of first tokens: the step row alone records them, and runs ahead of the token's own row.
+
+While the first token of an execution runs, nothing else of that execution is at work. So the last step row says where
+the token stands (`next_path`, `next_iteration`) and which revision the execution has (its `seq`), and a move is one
+INSERT. The rows of token and execution follow every 64 steps, and whenever anything else happens to the execution:
+whoever does it has the execution's lock, and calls `catch_up` first.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from durable_core.store.statements import STEP_COLUMNS, STEP_FIELDS, TOKEN_COLUMNS
+from durable_core.store.transaction import Transaction
+
+_HELD: Final = """e.id = :execution_id AND e.control = 0 AND e.revision < CAST(:seq AS bigint)
+    AND t.fence = CAST(:fence AS bigint) AND t.status = 'running' AND t.stop = 0"""
+
+INSERT_AHEAD: Final = f"""
+INSERT INTO steps ({", ".join(STEP_COLUMNS)})
+SELECT {", ".join(":" + column for column in STEP_COLUMNS)}
+FROM executions e JOIN tokens t ON t.id = e.id WHERE {_HELD}
+ON CONFLICT DO NOTHING"""
+"""SQLite: the first row of a move, if its token is held; nothing when it is recorded already."""
+
+MOVE_AHEAD: Final = f"""
+INSERT INTO steps ({", ".join(STEP_COLUMNS)})
+SELECT {", ".join(f"v.{column}" for column in STEP_COLUMNS)}
+FROM (SELECT 1 FROM executions e JOIN tokens t ON t.id = e.id
+    WHERE {_HELD} FOR UPDATE) h, json_to_recordset(CAST(:steps AS json)) AS v({STEP_FIELDS})
+ON CONFLICT DO NOTHING RETURNING seq"""
+"""PostgreSQL: all rows of a move, under the locks of execution and token."""
+
+_LAST: Final = "(SELECT MAX(l.seq) FROM steps l WHERE l.execution_id = {id})"
+
+_FOLLOW_EXECUTION: Final = f"""
+UPDATE executions SET revision = {_LAST.format(id=":execution")}
+WHERE id = :execution AND revision < {_LAST.format(id=":execution")}"""
+
+_FOLLOW_TOKEN: Final = f"""
+UPDATE tokens SET path = s.next_path, iteration = s.next_iteration, mode = 'run', attempt = 1, pass_number = 1,
+    begun_at = s.completed_at
+FROM steps s WHERE tokens.id = :execution AND s.execution_id = :execution AND s.next_path IS NOT NULL
+    AND s.seq = {_LAST.format(id=":execution")}"""
+
+
+def catch_up(tx: Transaction, execution_id: str) -> bool:
+    """Let token and execution follow the step rows; whether there was anything to do."""
+    params = {"execution": execution_id}
+    if not tx.execute(_FOLLOW_EXECUTION, params):
+        return False
+    tx.execute(_FOLLOW_TOKEN, params)
+    return True
+
+
+REVISION: Final = """COALESCE((SELECT MAX(l.seq) FROM steps l
+    WHERE l.execution_id = executions.id AND l.seq > executions.revision), executions.revision)"""
+"""An execution's revision, for readers."""
+
+_AHEAD: Final = {
+    "path": "COALESCE(s.next_path, t.path)",
+    "iteration": "COALESCE(s.next_iteration, t.iteration)",
+    "attempt": "CASE WHEN s.seq IS NULL THEN t.attempt ELSE 1 END",
+    "pass_number": "CASE WHEN s.seq IS NULL THEN t.pass_number ELSE 1 END",
+    "begun_at": "COALESCE(s.completed_at, t.begun_at)",
+}
+
+TOKENS: Final = f"""(
+    SELECT {", ".join(f"{_AHEAD.get(column, 't.' + column)} AS {column}" for column in TOKEN_COLUMNS)}
+    FROM tokens t LEFT JOIN steps s ON s.execution_id = t.id AND s.next_path IS NOT NULL
+        AND s.seq = {_LAST.format(id="t.id")}
+        AND s.seq > (SELECT e.revision FROM executions e WHERE e.id = t.id)) AS tokens"""
+"""The tokens where they stand, for readers: `FROM {TOKENS}`."""
+
+__all__ = ["INSERT_AHEAD", "MOVE_AHEAD", "REVISION", "TOKENS", "catch_up"]
