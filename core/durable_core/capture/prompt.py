@@ -19,7 +19,7 @@ def refusing_input(original: Callable[..., str]) -> Callable[..., str]:
 
     def input(prompt: object = "", /) -> str:  # noqa: A001 - the name it replaces
         route = ROUTE.get()
-        identity = None if route is None else route.identity
+        identity = None if route is None or not route.captures else route.identity
         caller: dict[str, Any] = sys._getframe(1).f_globals
         if identity is None or caller.get("__name__") in _DEBUGGERS:
             return original(prompt)

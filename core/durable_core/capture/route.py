@@ -30,7 +30,7 @@ def ignore(event: Event) -> None:
 
 
 class Route:
-    """The open end of one scope: where hooks put events, without knowing lines, caps or sinks.
+    """Where hooks put events, without knowing lines, caps or sinks: a scope, or nobody.
 
     Writing takes no lock: a deque's append is atomic, and the text is put together into lines off the step's own path.
     """
@@ -38,15 +38,15 @@ class Route:
     __slots__ = (
         "_muted",
         "awake",
+        "captures",
         "events",
         "identity",
         "level",
-        "stamp",
-        "thread",
-        "owner",
         "passthrough",
         "put",
         "relieve",
+        "stamp",
+        "thread",
         "wake",
     )
 
@@ -54,7 +54,7 @@ class Route:
         self,
         identity: AttemptIdentity | None,
         *,
-        owner: Any = None,
+        captures: bool,
         events: deque[Event],
         stamp: Callable[[], int],
         thread: int = 0,
@@ -64,7 +64,8 @@ class Route:
         passthrough: bool,
     ) -> None:
         self.identity = identity
-        self.owner = owner
+        self.captures = captures
+        """Whether this is the inside of a step, and not a handler's or a past step's."""
         self.events = events
         self.put: Callable[[Event], None] = events.append
         self.stamp = stamp
@@ -88,11 +89,6 @@ class Route:
         """Let that route take what is captured already."""
         self._muted = muted
 
-    @property
-    def captures(self) -> bool:
-        """Whether this is the inside of a step, and not a handler's or a past step's."""
-        return self.identity is not None
-
     def send(self, event: Event, size: int = 0) -> None:
         """Leave an event of ``size`` characters or bytes."""
         self.put(event)
@@ -101,22 +97,19 @@ class Route:
         elif size > LARGE or len(self.events) > BACKLOG:
             self.relieve()
 
-    def end(self) -> None:
-        """Capture nothing more; what is still written goes to the real streams alone."""
-        self.put = ignore
-        self.events = deque()
-        # The rest lets go of the scope, so that it is freed at once and not by the garbage collector.
-        self.wake = self.relieve = _nothing
-        self.identity = None
-        self.owner = None
-        self.passthrough = True
-        self.awake = True
-        self._muted = None
-
 
 def quiet(passthrough: bool) -> Route:
     """A route that captures nothing."""
-    route = Route(None, events=deque(), stamp=int, wake=_nothing, relieve=_nothing, level=0, passthrough=passthrough)
+    route = Route(
+        None,
+        captures=False,
+        events=deque(),
+        stamp=int,
+        wake=_nothing,
+        relieve=_nothing,
+        level=0,
+        passthrough=passthrough,
+    )
     route.put = ignore
     route.awake = True
     return route

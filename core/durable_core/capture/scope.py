@@ -8,7 +8,7 @@ import threading
 from collections import deque
 from contextvars import Token
 from types import TracebackType
-from typing import Final, Self, cast
+from typing import Final, Self
 
 from durable_core.capture.admission import Admission, Entry, Printed
 from durable_core.capture.assembly import LineAssembler
@@ -16,7 +16,7 @@ from durable_core.capture.flusher import FLUSHER
 from durable_core.capture.hooks import HOOKS
 from durable_core.capture.line import AttemptIdentity, LogLine, LogSink
 from durable_core.capture.options import DEFAULT_OPTIONS, CaptureOptions
-from durable_core.capture.route import ROUTE, Event, Route
+from durable_core.capture.route import ROUTE, Event, Route, ignore
 from durable_core.errors import InvalidStateError
 
 __all__ = ["CaptureScope", "current_scope"]
@@ -27,7 +27,7 @@ _RETRY_SECONDS: Final = (0.1, 0.2, 0.5, 1.0, 2.0)
 _live: Final[set[CaptureScope]] = set()
 
 
-class CaptureScope:
+class CaptureScope(Route):
     """Captures everything the code inside it writes, until it is closed; entered once, in the body's own thread or
     task.
 
@@ -42,26 +42,34 @@ class CaptureScope:
         "_closed",
         "_delivered",
         "_delivering",
-        "_events",
         "_last_sink_error",
         "_lock",
         "_logger",
         "_retry_at",
-        "_route",
         "_sink_errors",
         "_sink_errors_in_a_row",
         "_token",
         "_unsent",
-        "identity",
         "options",
         "sink",
     )
 
+    identity: AttemptIdentity
+
     def __init__(self, identity: AttemptIdentity, sink: LogSink, options: CaptureOptions = DEFAULT_OPTIONS) -> None:
+        # One is made for every pass of every body: what a route has is set here, without another call.
         self.identity = identity
+        self.captures = False
+        self.events = events = deque[Event]()
+        self.put = events.append
+        self.stamp = options.stamp
+        self.thread = 0
+        self.level = options.level
+        self.passthrough = options.passthrough
+        self.awake = False
+        self._muted = None
         self.sink = sink
         self.options = options
-        self._events: deque[Event] = deque()
         # Both are made at the first event: most bodies write nothing.
         self._assembler: LineAssembler | None = None
         self._admission: Admission | None = None
@@ -72,7 +80,6 @@ class CaptureScope:
         self._unsent: list[LogLine] = []
         self._delivering: list[LogLine] = []
         self._closed = False
-        self._route: Route | None = None
         self._token: Token[Route | None] | None = None
         self._logger: logging.Logger | None = None
         self._retry_at = 0.0
@@ -82,27 +89,17 @@ class CaptureScope:
     # -- the executor's side ------------------------------------------------------------------------------------------
 
     def __enter__(self) -> Self:
-        if self._route is not None or self._closed:
+        if self.thread or self._closed:
             raise InvalidStateError(
                 f"the capture scope of step {self.identity.step!r} was entered before",
                 state="closed" if self._closed else "open",
                 hint="Make a new CaptureScope for every pass of a body.",
             )
-        options = self.options
-        self._route = Route(
-            self.identity,
-            owner=self,
-            events=self._events,
-            stamp=options.stamp,
-            thread=threading.get_ident(),
-            wake=self._wake,
-            relieve=self._relieve,
-            level=options.level,
-            passthrough=options.passthrough,
-        )
+        self.thread = threading.get_ident()
+        self.captures = True
         HOOKS.acquire()
         _live.add(self)
-        self._token = ROUTE.set(self._route if options.enabled else None)
+        self._token = ROUTE.set(self if self.options.enabled else None)
         return self
 
     def __exit__(
@@ -122,11 +119,12 @@ class CaptureScope:
             if self._closed:
                 return
             self._closed = True
-            if self._route is None:
+            if not self.captures:
                 return
-            self._route.end()
-            self._assemble()
-            if self._assembler is not None:
+            left = self._end()
+            if left or self._assembler is not None:
+                self._assemble(left)
+                assert self._assembler is not None
                 self._admit(self._assembler.finish())
             if self._admission is not None and self._admission.dropped:
                 self._unsent.append(self._admission.last_word(self.options.clock.now_us()))
@@ -139,8 +137,10 @@ class CaptureScope:
         Lines on their way to the sink are waited for, ``timeout`` seconds at most. Call it before opening the
         transaction: a sink that waits for that transaction could not finish.
         """
+        if self._closed and not (self._unsent or self._delivering):
+            return []
         with self._lock:
-            self._assemble()
+            self._assemble(self.events)
             if self._delivering and self._delivered is not None:
                 self._delivered.wait_for(lambda: not self._delivering, timeout)
             lines, self._unsent = self._unsent, []
@@ -196,18 +196,18 @@ class CaptureScope:
     @property
     def route(self) -> Route | None:
         """Where hooks leave events for this scope; None before it is entered."""
-        return self._route
+        return self if self.thread else None
 
     # -- the flusher's side -------------------------------------------------------------------------------------------
 
     def begin_delivery(self, now: float) -> list[LogLine]:
         """The lines to write now; ``end_delivery`` must follow when there are any."""
         with self._lock:
-            if self._closed or self._route is None:
+            if not self.captures:
                 return []
             # First: an event put after this line asks again, an event put before it is taken below.
-            self._route.awake = False
-            self._assemble()
+            self.awake = False
+            self._assemble(self.events)
             if self._assembler is not None:
                 self._admit(self._assembler.aged(now))
             if not self._unsent or now < self._retry_at:
@@ -235,36 +235,45 @@ class CaptureScope:
     def needs_delivery(self) -> bool:
         """Whether lines, or beginnings of lines, still wait here."""
         with self._lock:
-            if self._closed or self._route is None:
+            if not self.captures:
                 return False
             waits = bool(self._unsent or (self._assembler is not None and self._assembler.has_partials))
             if waits:
-                self._route.awake = True
+                self.awake = True
             return waits
 
     # -- inside -------------------------------------------------------------------------------------------------------
 
-    def _wake(self) -> None:
-        route = self._route
-        if route is not None:
-            route.awake = True
+    def wake(self) -> None:
+        """Let the flusher come."""
+        if self.captures:
+            self.awake = True
             FLUSHER.ask(self)
 
-    def _relieve(self) -> None:
+    def relieve(self) -> None:
         """Assemble in the writer's own thread: it writes faster than the flusher gets to run."""
         with self._lock:
-            self._assemble()
+            self._assemble(self.events)
 
-    def _assemble(self) -> None:
+    def _end(self) -> deque[Event]:
+        """What is still written goes to the real streams alone; returns what was written last."""
+        self.put = ignore
+        left, self.events = self.events, deque()
+        self.captures = False
+        self.passthrough = True
+        self.awake = True
+        self._muted = None
+        return left
+
+    def _assemble(self, events: deque[Event]) -> None:
         # A signal handler that prints may come back here in the midst of it.
-        if self._events and not self._assembling:
+        if events and not self._assembling:
             self._assembling = True
             try:
                 if self._assembler is None:
-                    self._assembler = LineAssembler(self.options.stamp)
-                    if self._route is not None:
-                        self._assembler.thread = self._route.thread
-                self._admit(self._assembler.feed(self._events))
+                    self._assembler = LineAssembler(self.stamp)
+                    self._assembler.thread = self.thread
+                self._admit(self._assembler.feed(events))
             finally:
                 self._assembling = False
 
@@ -278,16 +287,14 @@ class CaptureScope:
         """Capture nothing in a forked child: the lines of this scope are the parent's to store."""
         self._lock = threading.RLock()
         self._closed = True
-        self._events.clear()
         self._unsent, self._delivering = [], []
-        if self._route is not None:
-            self._route.end()
+        self._end()
 
 
 def current_scope() -> CaptureScope | None:
     """The scope the running code belongs to; None outside steps."""
     route = ROUTE.get()
-    return None if route is None else cast("CaptureScope | None", route.owner)
+    return route if isinstance(route, CaptureScope) and route.captures else None
 
 
 def _abandon_all() -> None:

@@ -302,6 +302,8 @@ class Context(WaitMethods, MutableMapping[str, Any]):
 
     def changes(self) -> Ops:
         """The operations this step made so far; SerializationError with the path for what cannot be stored."""
+        if not (self._ops or self._live):
+            return []
         with self._lock:
             ops: Ops = []
             for op in self._ops:

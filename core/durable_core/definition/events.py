@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 
 @dataclass(frozen=True, slots=True)
@@ -11,8 +11,7 @@ class Started:
     """The execution begins."""
 
 
-@dataclass(frozen=True, slots=True)
-class Completed:
+class Completed(NamedTuple):
     """A step, wait or call has its result; `choice` is the branch a decision took (None: it takes none)."""
 
     token: str

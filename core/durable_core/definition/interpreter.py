@@ -64,18 +64,19 @@ class Transition(NamedTuple):
 
 def apply(definition: Definition, state: State, event: Event) -> Transition:
     """Take one event. The same definition, state and event always give the same transition."""
+    if type(event) is Completed:
+        token = state[event.token]
+        if token.path is not None and not token.stop:
+            node = definition.places[token.path].node
+            if isinstance(node, DecisionNode):
+                return _take(definition, token, node, event.choice)
+            return _advance(definition, token, node, event.output)
     match event:
         case Completed() | Chosen() | Tested() | Counted() | Joined() if state[event.token].stop:
             return _come_to_rest(definition, state[event.token], event)
         case Completed():
-            token = state[event.token]
-            if token.path is None:
-                # the flow had ended, and only what comes after it was still to be done
-                return _end(token._replace(status=TokenStatus.DONE))
-            node = definition.places[_path(token)].node
-            if isinstance(node, DecisionNode):
-                return _take(definition, token, node, event.choice)
-            return _advance(definition, token, node, event.output)
+            # the flow had ended, and only what comes after it was still to be done
+            return _end(state[event.token]._replace(status=TokenStatus.DONE))
         case Chosen():
             token = state[event.token]
             return _take(definition, token, definition.places[_path(token)].node, event.branch)

@@ -76,6 +76,10 @@ class Token(NamedTuple):
     def ended(self) -> bool:
         return self.status in ENDED
 
+    def running(self) -> Token:
+        """The same token at work: what `_replace` gives, in a third of its time."""
+        return Token._make((*self[:3], TokenStatus.RUNNING, *self[4:]))
+
 
 State = Mapping[str, Token]
 """The open tokens of an execution by key (or the part of them that an event needs)."""

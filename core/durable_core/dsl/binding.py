@@ -7,7 +7,8 @@ import inspect
 import types
 import typing
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from weakref import WeakKeyDictionary
 
 from durable_core.dsl.functions import function_name, local_names, unwrapped
 from durable_core.dsl.inputs import faults_by_field
@@ -132,6 +133,36 @@ def _adapter(annotation: Any, where: str) -> Callable[[Any], Any]:
         ) from error
 
 
+class _Shape(NamedTuple):
+    """What a function is like, whichever node it belongs to."""
+
+    is_async: bool
+    parameters: tuple[inspect.Parameter, ...] | None
+    """None for a built-in without a signature."""
+
+
+_shapes: WeakKeyDictionary[Callable[..., Any], _Shape] = WeakKeyDictionary()
+
+
+def _shape_of(fn: Callable[..., Any]) -> _Shape:
+    try:
+        found = _shapes.get(fn)
+    except TypeError:  # nothing refers to it weakly, or it has no hash
+        return _read_shape(fn)
+    if found is None:
+        found = _shapes[fn] = _read_shape(fn)
+    return found
+
+
+def _read_shape(fn: Callable[..., Any]) -> _Shape:
+    is_async = inspect.iscoroutinefunction(fn) or inspect.iscoroutinefunction(unwrapped(fn))
+    try:
+        parameters = inspect.signature(fn).parameters.values()
+    except ValueError:
+        return _Shape(is_async, None)
+    return _Shape(is_async, tuple(p for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)))
+
+
 class BoundFunction:
     """A prepared call: made once for a function, then cheap however often it runs."""
 
@@ -141,7 +172,7 @@ class BoundFunction:
         self.fn = fn
         self.role = role
         self.name = name or function_name(fn)
-        self.is_async = inspect.iscoroutinefunction(fn) or inspect.iscoroutinefunction(unwrapped(fn))
+        self.is_async = _shape_of(fn).is_async
         self._plan = 0
         self._positional: tuple[_Parameter, ...] = ()
         self._keyword: tuple[_Parameter, ...] = ()
@@ -173,12 +204,10 @@ class BoundFunction:
         return self.fn(*args, **kwargs)
 
     def _prepare(self) -> None:
-        try:
-            parameters = list(inspect.signature(self.fn).parameters.values())
-        except ValueError:  # a built-in without a signature
+        parameters = _shape_of(self.fn).parameters
+        if parameters is None:
             self._plan = _CTX
             return
-        parameters = [p for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
         positional = [p for p in parameters if p.kind is not p.KEYWORD_ONLY]
         needed = [p for p in parameters if p.default is p.empty]
         if not parameters:

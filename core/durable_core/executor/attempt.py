@@ -37,6 +37,7 @@ from durable_core.executor.outcome import Broke, Done, Interrupted, Outcome
 from durable_core.executor.timers import Timers
 from durable_core.failure import describe_exception
 
+_WITH_BODY = (WorkNode, SleepNode, EventNode, InputNode, CallNode)
 NEVER_AGAIN = (NonRetryableError, InputValidationError, SerializationError, MissingContextError, DecisionError)
 """Errors that another attempt cannot mend."""
 
@@ -80,7 +81,7 @@ class Attempts:
 
     def has_body(self, node: Node) -> bool:
         """Whether the node is run, rather than decided on the spot."""
-        return isinstance(node, WorkNode | SleepNode | EventNode | InputNode | CallNode)
+        return isinstance(node, _WITH_BODY)
 
     # --- in a thread -----------------------------------------------------------------------------------------------
 

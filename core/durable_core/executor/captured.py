@@ -110,15 +110,15 @@ class Capture:
         options = self.options
         if isinstance(node, WorkNode) and node.log_level is not None:
             options = self._options_for(node.log_level)
-        identity = AttemptIdentity(
-            execution_id=claim.execution_id,
-            token=claim.token_id,
-            path=node.path,
-            step=node.name,
-            iteration=iteration_key(token.iterations) if token.iterations else "",
-            attempt=claim.attempt,
-            pass_number=claim.pass_number,
-            workflow=claim.definition.name,
+        identity = AttemptIdentity(  # by position: one is made for every attempt
+            claim.execution_id,
+            claim.token_id,
+            node.path,
+            node.name,
+            iteration_key(token.iterations) if token.iterations else "",
+            claim.attempt,
+            claim.pass_number,
+            claim.definition.name,
         )
         return CaptureScope(identity, ClaimSink(self.committer, claim, self.wrote), options)
 

@@ -28,6 +28,7 @@ from durable_core.status import AttemptStatus
 
 now_us = SYSTEM_CLOCK.now_us
 
+_DECIDED_HERE = (LoopNode, SwitchNode, ForeachNode)
 _SURELY_SMALL = LIMITS.output_bytes // 4  # no character has more than four bytes
 
 
@@ -118,7 +119,7 @@ def fold_forward(plan: Plan) -> None:
             take(plan, Completed(plan.token.key, plan.token.output))
             break
         node = claim.definition.places[path].node
-        if not isinstance(node, LoopNode | SwitchNode | ForeachNode):
+        if not isinstance(node, _DECIDED_HERE):
             return
         started_at = now_us()
         try:

@@ -63,9 +63,9 @@ def open_output(channel: Channel, level: int) -> None:
 
 
 def _route(put: Any, level: int, *, captures: bool = True) -> Route:
-    identity = AttemptIdentity(execution_id="", token="", path="", step="") if captures else None
     route = Route(
-        identity,
+        AttemptIdentity(execution_id="", token="", path="", step=""),
+        captures=captures,
         events=deque(),
         stamp=time.time_ns,
         wake=_nothing,

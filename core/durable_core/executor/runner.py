@@ -28,12 +28,12 @@ from durable_core.executor.slots import Slots
 from durable_core.executor.telling import moved_message
 from durable_core.failpoints import failpoint
 from durable_core.failure import describe_exception
-from durable_core.status import TokenStatus
 from durable_core.store.commit import Committer, Unit
 from durable_core.store.transaction import ConstraintError
 
 log = logging.getLogger("durable_studio.executor")
 now_us = SYSTEM_CLOCK.now_us
+_RECORDS = (PlanUnit, CompensateUnit)
 
 
 @dataclass(slots=True)
@@ -231,7 +231,7 @@ class Runner:
         try:
             return self._after(unit)
         except Exception:
-            assert isinstance(unit, PlanUnit | CompensateUnit)
+            assert isinstance(unit, _RECORDS)
             self._dropped(unit.plan.claim)
             return None
 
@@ -242,13 +242,13 @@ class Runner:
 
     def _after(self, unit: Unit) -> Claim | None:
         """What follows from a record, once it is durable (or has failed)."""
-        assert isinstance(unit, PlanUnit | CompensateUnit)
+        assert isinstance(unit, _RECORDS)
         claim = unit.plan.claim
         if unit.error is not None:
             return self._not_recorded(unit, claim, unit.error)
         match unit:
             case MoveUnit() if unit.result:
-                claim.token = unit.plan.token._replace(status=TokenStatus.RUNNING)
+                claim.token = unit.plan.token.running()
                 claim.revision = unit.revision
                 claim.row_at = unit.row_at
                 claim.waits = []  # nobody was there before

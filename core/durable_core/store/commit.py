@@ -177,6 +177,14 @@ class Committer:
         return group
 
     def _write_all(self, tx: Transaction, group: Sequence[Unit]) -> None:
+        if len(group) == 1:
+            (unit,) = group
+            writer = unit.group_writer()
+            if writer is None:
+                self._write(tx, unit)
+            else:
+                writer(tx, group, True)
+            return
         alike: dict[GroupWriter, list[Unit]] = {}
         for unit in group:
             writer = unit.group_writer()
