@@ -17,10 +17,12 @@ from durable_core.executor.plan import Plan, Row, json_or_none
 from durable_core.failpoints import failpoint
 from durable_core.ids import iteration_key
 from durable_core.store import statements as sql
-from durable_core.store.ahead import INSERT_AHEAD, MOVE_AHEAD
+from durable_core.store.ahead import MOVE_BY_MANY, MOVE_BY_ONE
 from durable_core.store.commit import GroupWriter, Unit
 from durable_core.store.group import MOVE, RECORD, record_params
 from durable_core.store.transaction import Transaction
+
+_FIRST_OF_MOVE = MOVE_BY_ONE["sqlite"]
 
 TOGETHER = 3
 """Fast units in a commit from which on writing them together is quicker than one by one (SQLite)."""
@@ -143,7 +145,7 @@ class MoveUnit(FastUnit):
         if tx.dialect == "postgres" or not self.ahead:
             return super().write(tx)
         first, *others = self.rows_ahead()
-        if not tx.execute(INSERT_AHEAD, first):
+        if not tx.execute(_FIRST_OF_MOVE, first):
             return False
         for row in others:
             tx.execute(sql.INSERT_STEP, row)
@@ -279,7 +281,12 @@ def _move_one(tx: Transaction, unit: MoveUnit, *, alone: bool) -> None:
     if unit.ahead:
         rows = unit.rows_ahead()
         unit.result = False
-        if fetch(MOVE_AHEAD, {**rows[0], "steps": json.dumps(rows)}):
+        found = (
+            fetch(MOVE_BY_ONE["postgres"], rows[0])
+            if len(rows) == 1
+            else fetch(MOVE_BY_MANY, {**rows[0], "steps": json.dumps(rows)})
+        )
+        if found:
             unit.recorded_ahead()
         failpoint("inside_record", unit.plan.claim.token_id)
         return
@@ -326,7 +333,7 @@ def _move_all_ahead(tx: Transaction, moves: Sequence[MoveUnit]) -> list[Row]:
         firsts.append(first)
         others += following
         unit.recorded_ahead()
-    if firsts and tx.execute_many(INSERT_AHEAD, firsts) != len(firsts):
+    if firsts and tx.execute_many(_FIRST_OF_MOVE, firsts) != len(firsts):
         raise _NotAllError
     return others
 

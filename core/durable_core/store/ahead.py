@@ -10,26 +10,30 @@ from __future__ import annotations
 
 from typing import Final
 
-from durable_core.store.statements import STEP_COLUMNS, STEP_FIELDS, TOKEN_COLUMNS
-from durable_core.store.transaction import Transaction
+from durable_core.store.statements import STEP_COLUMNS, STEP_FIELDS, STEP_TYPES, TOKEN_COLUMNS
+from durable_core.store.transaction import Dialect, Transaction
 
 _HELD: Final = """e.id = :execution_id AND e.control = 0 AND e.revision < CAST(:seq AS bigint)
     AND t.fence = CAST(:fence AS bigint) AND t.status = 'running' AND t.stop = 0"""
+_INTO: Final = f"INSERT INTO steps ({', '.join(STEP_COLUMNS)})"
+_LOCKED: Final = f"(SELECT 1 FROM executions e JOIN tokens t ON t.id = e.id WHERE {_HELD} FOR UPDATE) h"
 
-INSERT_AHEAD: Final = f"""
-INSERT INTO steps ({", ".join(STEP_COLUMNS)})
-SELECT {", ".join(":" + column for column in STEP_COLUMNS)}
+MOVE_BY_ONE: Final[dict[Dialect, str]] = {
+    "sqlite": f"""
+{_INTO} SELECT {", ".join(":" + column for column in STEP_COLUMNS)}
 FROM executions e JOIN tokens t ON t.id = e.id WHERE {_HELD}
-ON CONFLICT DO NOTHING"""
-"""SQLite: the first row of a move, if its token is held; nothing when it is recorded already."""
+ON CONFLICT DO NOTHING""",
+    "postgres": f"""
+{_INTO} SELECT {", ".join(f"CAST(:{column} AS {STEP_TYPES[column]})" for column in STEP_COLUMNS)}
+FROM {_LOCKED} ON CONFLICT DO NOTHING RETURNING seq""",
+}
+"""The first row of a move, if its token is held; nothing when it is recorded already."""
 
-MOVE_AHEAD: Final = f"""
-INSERT INTO steps ({", ".join(STEP_COLUMNS)})
-SELECT {", ".join(f"v.{column}" for column in STEP_COLUMNS)}
-FROM (SELECT 1 FROM executions e JOIN tokens t ON t.id = e.id
-    WHERE {_HELD} FOR UPDATE) h, json_to_recordset(CAST(:steps AS json)) AS v({STEP_FIELDS})
+MOVE_BY_MANY: Final = f"""
+{_INTO} SELECT {", ".join(f"v.{column}" for column in STEP_COLUMNS)}
+FROM {_LOCKED}, json_to_recordset(CAST(:steps AS json)) AS v({STEP_FIELDS})
 ON CONFLICT DO NOTHING RETURNING seq"""
-"""PostgreSQL: all rows of a move, under the locks of execution and token."""
+"""PostgreSQL: all rows of a move."""
 
 _LAST: Final = "(SELECT MAX(l.seq) FROM steps l WHERE l.execution_id = {id})"
 
@@ -72,4 +76,4 @@ TOKENS: Final = f"""(
         AND s.seq > (SELECT e.revision FROM executions e WHERE e.id = t.id)) AS tokens"""
 """The tokens where they stand, for readers: `FROM {TOKENS}`."""
 
-__all__ = ["INSERT_AHEAD", "MOVE_AHEAD", "REVISION", "TOKENS", "catch_up"]
+__all__ = ["MOVE_BY_MANY", "MOVE_BY_ONE", "REVISION", "TOKENS", "catch_up"]

@@ -242,7 +242,7 @@ STEP_COLUMNS: Final = (
     "next_iteration",
 )
 
-_INTEGERS: Final = {
+STEP_TYPES: Final = dict.fromkeys(STEP_COLUMNS, "text") | {
     "seq": "bigint",
     "attempt": "int",
     "pass_number": "int",
@@ -250,7 +250,7 @@ _INTEGERS: Final = {
     "started_at": "bigint",
     "completed_at": "bigint",
 }
-STEP_FIELDS: Final = ", ".join(f"{column} {_INTEGERS.get(column, 'text')}" for column in STEP_COLUMNS)
+STEP_FIELDS: Final = ", ".join(f"{column} {type_}" for column, type_ in STEP_TYPES.items())
 """The columns with their types, for step rows in JSON."""
 
 INSERT_STEP: Final = (
