@@ -14,6 +14,7 @@ from durable_core import failpoints
 from durable_core.definition.model import Definition
 from durable_core.engine.engine import Engine
 from durable_core.executor.takeover import take_over_expired
+from durable_core.store.ahead import catch_up
 from durable_core.store.claims import renew
 from durable_core.store.transaction import Transaction
 from tests.crash import ledger, tables
@@ -42,6 +43,7 @@ def test_an_execution_is_not_ended_by_a_worker_whose_token_is_being_taken_over(
                 tx.fetch("SELECT id FROM executions WHERE id = :id FOR UPDATE", {"id": run.id})
                 while not _waits(postgres_url):
                     time.sleep(0.005)
+                catch_up(tx, run.id)
                 tx.execute(f"{TAKEN_OVER} WHERE execution_id = :id", {"id": run.id})
         finally:
             failpoints.arm("")

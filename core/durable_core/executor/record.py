@@ -13,6 +13,7 @@ from typing import Any
 
 from durable_core.codec import dump_tree
 from durable_core.definition.events import Finish, GiveUp, Halted, Proceed, Rest, Spawn
+from durable_core.definition.nodes import Node
 from durable_core.errors import FencedError
 from durable_core.executor.claim import Claim
 from durable_core.executor.control import abandon_waits
@@ -142,8 +143,11 @@ def unit_for(plan: Plan, holder_for: Callable[[Claim], Holder]) -> Unit:
 
 def queue_after(plan: Plan) -> str:
     """The queue of the node where the token now stands."""
-    claim = plan.claim
-    node = claim.definition.places[plan.token.path or ""].node
+    return queue_of(plan.claim, plan.claim.definition.places[plan.token.path or ""].node)
+
+
+def queue_of(claim: Claim, node: Node) -> str:
+    """The queue whose workers run a node for the claim's execution."""
     return getattr(node, "queue", None) or claim.home_queue
 
 
@@ -157,5 +161,6 @@ __all__ = [
     "SleepUnit",
     "final_output",
     "held_token",
+    "queue_of",
     "unit_for",
 ]

@@ -20,9 +20,18 @@ from durable_core.executor.compensate import CompensateUnit, Compensation, plan_
 from durable_core.executor.fold import plan_arrival, plan_outcome
 from durable_core.executor.join import plan_join
 from durable_core.executor.loop import LoopThread
-from durable_core.executor.outcome import Broke, Outcome
+from durable_core.executor.outcome import Broke, Done, Outcome
 from durable_core.executor.plan import Plan, tell_by
-from durable_core.executor.record import FinishUnit, MoveUnit, PlanUnit, SettleUnit, SleepUnit, kind_of, unit_for
+from durable_core.executor.record import (
+    FinishUnit,
+    MoveUnit,
+    PlanUnit,
+    SettleUnit,
+    SleepUnit,
+    kind_of,
+    queue_of,
+    unit_for,
+)
 from durable_core.executor.settlement import Holder, Settled
 from durable_core.executor.slots import Slots
 from durable_core.executor.telling import moved_message
@@ -50,6 +59,8 @@ class Surroundings:
     """The claim's token left this worker's hands."""
     moved: Callable[[Claim, Claim], None]
     """The slot of the first claim goes on with the second."""
+    slept: Callable[[SleepUnit], None]
+    """A token was put to sleep."""
     work_waits: Callable[[int | None], None]
     """Tokens became ready (None) or become due at a time."""
     interrupt: Callable[[str], None]
@@ -207,6 +218,24 @@ class Runner:
         failpoint("after_record")
         self.dispatch(*(following for unit in units if (following := self._followed(unit)) is not None))
 
+    def move_on(self, claim: Claim) -> MoveUnit | None:
+        """The move of a sleep that is over to the body after it, where its own step rows can record that."""
+        node = claim.node
+        following = claim.definition.places[node.path].next
+        if not isinstance(node, SleepNode) or following is None or claim.token.mode != "run":
+            return None
+        after = claim.definition.places[following].node
+        if not self.around.attempts.has_body(after) or queue_of(claim, after) != claim.queue:
+            return None  # what lies between is decided, and recorded, once the claim holds
+        unit = self.unit_for(plan_outcome(claim, node, Done(None, []), begun(claim)))
+        assert isinstance(unit, MoveUnit) and unit.ahead
+        return unit
+
+    def moved_on(self, unit: MoveUnit) -> None:
+        """That move was recorded with the claim."""
+        unit.recorded_ahead()
+        self._after(unit)
+
     # --- recording -------------------------------------------------------------------------------------------------
 
     def _record(self, unit: Unit) -> Claim | None:
@@ -264,6 +293,7 @@ class Runner:
                 return None
             case SleepUnit() if unit.result:
                 failpoint("after_wait", claim.token_id)
+                self.around.slept(unit)
                 self.around.released(claim)
                 self.around.work_waits(unit.due)
                 self._tell("tokens", claim.execution_id, unit.revision, "waiting")

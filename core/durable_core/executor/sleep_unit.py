@@ -20,19 +20,22 @@ from durable_core.store.commit import GroupWriter
 from durable_core.store.group import SLEEP, sleep_params
 from durable_core.store.transaction import Transaction
 from durable_core.store.wait_statements import INSERT_WAIT
-from durable_core.wait.rows import open_row
+from durable_core.wait.rows import Row, open_row
 
 
 class SleepUnit(PlanUnit):
     """The token waits for a time that is yet to come. The result is False when the fast path is closed."""
 
-    __slots__ = ("due", "revision")
+    __slots__ = ("_wait", "due", "kept_bytes", "revision")
     safe: ClassVar[bool] = True
 
     def __init__(self, plan: Plan) -> None:
         super().__init__(plan)
         self.due = 0
         self.revision = 0
+        self.kept_bytes = 0
+        """How large the context is that the token keeps while it waits."""
+        self._wait: Row = {}
 
     @staticmethod
     def records(plan: Plan) -> bool:
@@ -59,19 +62,33 @@ class SleepUnit(PlanUnit):
 
     def row(self, now: int) -> dict[str, Any]:
         """The wait's own row."""
-        return open_row(place_of(self.plan.claim, self.plan.claim.node), self.plan.wait, now)
+        self._wait = open_row(place_of(self.plan.claim, self.plan.claim.node), self.plan.wait, now)
+        return self._wait
+
+    @property
+    def wait_id(self) -> str:
+        """Id of the wait's row."""
+        return str(self._wait["id"])
+
+    def wait_over(self) -> Row:
+        """The wait's row once the time has come."""
+        row = self._wait
+        created = self.due - row["due_at"] + row["created_at"]
+        return {**row, "status": "satisfied", "due_at": self.due, "created_at": created, "resolved_at": self.due}
 
     def rest(self) -> dict[str, Any]:
         """What the token keeps while it waits."""
         claim = self.plan.claim
         path, iteration = standing(claim.token)
+        changes = dump_tree(claim.changes_json())
+        self.kept_bytes = len(changes)
         return {
             "path": path,
             "iteration": iteration,
             "attempt": claim.attempt,
             "pass_number": claim.pass_number + 1,
             "begun_at": self.plan.begun_at,
-            "changes": dump_tree(claim.changes_json()),
+            "changes": changes,
         }
 
     def as_record(self) -> dict[str, Any]:

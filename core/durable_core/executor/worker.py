@@ -20,6 +20,7 @@ from durable_core.codec import dump_tree
 from durable_core.dsl.registry import registry
 from durable_core.dsl.workflow import Workflow
 from durable_core.errors import StoreError
+from durable_core.executor.alarms import Alarms
 from durable_core.executor.attempt import Attempts, Waiting
 from durable_core.executor.captured import Capture
 from durable_core.executor.claim import Claim
@@ -31,6 +32,7 @@ from durable_core.executor.intake import Intake
 from durable_core.executor.oslock import ProcessLock, host_identity, lock_path
 from durable_core.executor.runner import Runner, Surroundings
 from durable_core.executor.settlement import Holder
+from durable_core.executor.sleep_unit import SleepUnit
 from durable_core.executor.start import Beginning, Begun
 from durable_core.executor.sweep import Hands, Sweeper
 from durable_core.executor.takeover import give_back
@@ -133,6 +135,7 @@ class Worker:
                 load=self._intake.load_kept,
                 released=self._released,
                 moved=self.holdings.replace,
+                slept=self._slept,
                 work_waits=self._work_waits,
                 interrupt=self.interrupt,
                 still_held=self._still_held,
@@ -141,6 +144,9 @@ class Worker:
             ),
             threads=max(1, sum(options.queues.values())),
         )
+        self._alarms: Alarms | None = None
+        if isinstance(self.queue, DatabaseQueue):  # another queue says by itself whose turn it is
+            self._alarms = Alarms(self.id, committer, self.lease_us, self.runner)
 
     # --- life ------------------------------------------------------------------------------------------------------
 
@@ -308,6 +314,10 @@ class Worker:
             return None
         return Holder(self.id, self.lease_us, lambda name: name == queue)
 
+    def _slept(self, unit: SleepUnit) -> None:
+        if self._alarms is not None:
+            self._alarms.keep(unit, self.clock.now_us())
+
     def _released(self, claim: Claim) -> None:
         self.holdings.remove(claim)
         if self._full and not claim.abandoned:
@@ -377,7 +387,7 @@ class Worker:
         free = self.holdings.free()
         self._full = len(free) < len(self.options.queues)
         names = registry.names()
-        if free and names and self._claim(free, names):
+        if free and names and (self._wake_own(free, names) or self._claim(free, names)):
             return 0.0
         with self.database.read() as tx:
             due = claims.next_due(tx)
@@ -389,6 +399,19 @@ class Worker:
             return min(IDLE_POLL_SECONDS, 0.05) if self._sweeper.deadlines() else IDLE_POLL_SECONDS
         return min(IDLE_POLL_SECONDS, (due - now) / 1_000_000)
 
+    def _wake_own(self, free: Mapping[str, int], names: list[str]) -> bool:
+        """Wake what this worker put to sleep, unless other tokens are ready: those go by priority and time."""
+        now = self.clock.now_us()
+        if self._alarms is None or not self._alarms.due(now):
+            return False
+        with self.database.read() as tx:
+            if claims.any_ready(tx, list(free), names):
+                return False
+        woken = self._alarms.wake(now, free)
+        self._tell_claimed({claim.execution_id for claim in woken})
+        self._work_on(woken)
+        return bool(woken)
+
     def _claim(self, free: Mapping[str, int], names: list[str]) -> int:
         request = ClaimRequest(worker_id=self.id, free=free, workflows=names, lease_us=self.lease_us)
         claimed = self.queue.claim(request)
@@ -399,12 +422,15 @@ class Worker:
         failpoint("after_claim", self.id)
         self.committer.run(lambda tx: claims.mark_running(tx, begun))
         failpoint("after_mark", self.id)
-        for execution_id in begun:
+        self._tell_claimed(begun)
+        self._intake.take_up(taken)
+        return len(taken)
+
+    def _tell_claimed(self, executions: set[str]) -> None:
+        for execution_id in executions:
             if self.bus.listens(execution_id):
                 self.bus.publish(Message("tokens", execution_id))
         self._full = True  # more may wait than was free: look again when a slot is
-        self._intake.take_up(taken)
-        return len(taken)
 
     def _lost(self, claim: Claim) -> None:
         self.interrupt(claim.token_id)

@@ -61,7 +61,12 @@ def work_waits(tx: Transaction, queues: Sequence[str], workflows: Sequence[str])
     due = tx.fetch_one(sql.NEXT_DUE)
     if due is not None and due[0] is not None and due[0] <= now:
         return True
-    params = {"now": now, **{f"w{index}": name for index, name in enumerate(workflows)}}
+    return any_ready(tx, queues, workflows)
+
+
+def any_ready(tx: Transaction, queues: Sequence[str], workflows: Sequence[str]) -> bool:
+    """Whether tokens are ready that a claim would take."""
+    params = {"now": tx.now(), **{f"w{index}": name for index, name in enumerate(workflows)}}
     statement = _ready_statement(len(workflows))
     return any(tx.fetch_one(statement, {**params, "queue": queue}) is not None for queue in queues)
 

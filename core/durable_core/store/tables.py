@@ -23,6 +23,12 @@ def _text(nullable: bool = True) -> Any:
     return Field(default=None if nullable else ..., sa_column=Column(Text, nullable=nullable))
 
 
+def _present(name: str, needed: str, *columns: str, unique: bool = False) -> Index:
+    """An index of the rows that have a value in `needed`."""
+    there = text(f"{needed} IS NOT NULL")
+    return Index(name, *columns, unique=unique, sqlite_where=there, postgresql_where=there)
+
+
 class DefinitionRow(SQLModel, table=True):
     """One version of a workflow's structure, kept as long as an execution may need it."""
 
@@ -42,8 +48,9 @@ class ExecutionRow(SQLModel, table=True):
         Index("ix_executions_created", "created_at", "id"),
         Index("ix_executions_status", "status", "created_at", "id"),
         Index("ix_executions_workflow", "workflow", "created_at", "id"),
-        Index("ux_executions_key", "workflow", "idempotency_key", unique=True),
-        Index("ix_executions_parent", "parent_id"),
+        # most executions have neither, and each index is written again whenever a status changes
+        _present("ux_executions_key", "idempotency_key", "workflow", "idempotency_key", unique=True),
+        _present("ix_executions_parent", "parent_id", "parent_id"),
         Index("ix_executions_blocked", "id", sqlite_where=text("control >= 4"), postgresql_where=text("control >= 4")),
         Index(
             "ix_executions_deadline",
@@ -90,7 +97,7 @@ class TokenRow(SQLModel, table=True):
     __tablename__: ClassVar[str] = "tokens"
     __table_args__ = (
         Index("ix_tokens_execution", "execution_id"),
-        Index("ix_tokens_parent", "parent_id"),
+        _present("ix_tokens_parent", "parent_id", "parent_id"),
         Index(
             "ix_tokens_ready",
             "queue",
@@ -210,12 +217,7 @@ class WaitRow(SQLModel, table=True):
             sqlite_where=text("status = 'open' AND event IS NOT NULL"),
             postgresql_where=text("status = 'open' AND event IS NOT NULL"),
         ),
-        Index(
-            "ix_waits_group",
-            "group_id",
-            sqlite_where=text("group_id IS NOT NULL"),
-            postgresql_where=text("group_id IS NOT NULL"),
-        ),
+        _present("ix_waits_group", "group_id", "group_id"),
         Index(
             "ix_waits_open",
             "kind",

@@ -62,10 +62,10 @@ CREATE TABLE executions (
 CREATE INDEX ix_executions_blocked ON executions (id) WHERE control >= 4;
 CREATE INDEX ix_executions_created ON executions (created_at, id);
 CREATE INDEX ix_executions_deadline ON executions (deadline_at) WHERE deadline_at IS NOT NULL AND completed_at IS NULL;
-CREATE INDEX ix_executions_parent ON executions (parent_id);
+CREATE INDEX ix_executions_parent ON executions (parent_id) WHERE parent_id IS NOT NULL;
 CREATE INDEX ix_executions_status ON executions (status, created_at, id);
 CREATE INDEX ix_executions_workflow ON executions (workflow, created_at, id);
-CREATE UNIQUE INDEX ux_executions_key ON executions (workflow, idempotency_key);
+CREATE UNIQUE INDEX ux_executions_key ON executions (workflow, idempotency_key) WHERE idempotency_key IS NOT NULL;
 CREATE TABLE journal (
     id INTEGER NOT NULL,
     execution_id VARCHAR NOT NULL,
@@ -197,7 +197,7 @@ CREATE TABLE tokens (
 CREATE INDEX ix_tokens_due ON tokens (available_at) WHERE status IN ('retry', 'waiting') AND available_at IS NOT NULL;
 CREATE INDEX ix_tokens_execution ON tokens (execution_id);
 CREATE INDEX ix_tokens_lease ON tokens (lease_until) WHERE status = 'running';
-CREATE INDEX ix_tokens_parent ON tokens (parent_id);
+CREATE INDEX ix_tokens_parent ON tokens (parent_id) WHERE parent_id IS NOT NULL;
 CREATE INDEX ix_tokens_ready ON tokens (queue, priority DESC, available_at) WHERE status = 'ready';
 CREATE TABLE waits (
     id VARCHAR NOT NULL,

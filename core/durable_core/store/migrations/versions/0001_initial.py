@@ -88,10 +88,16 @@ def upgrade() -> None:
         ["deadline_at"],
         **_where("deadline_at IS NOT NULL AND completed_at IS NULL"),
     )
-    op.create_index("ix_executions_parent", "executions", ["parent_id"])
+    op.create_index("ix_executions_parent", "executions", ["parent_id"], **_where("parent_id IS NOT NULL"))
     op.create_index("ix_executions_status", "executions", ["status", "created_at", "id"])
     op.create_index("ix_executions_workflow", "executions", ["workflow", "created_at", "id"])
-    op.create_index("ux_executions_key", "executions", ["workflow", "idempotency_key"], unique=True)
+    op.create_index(
+        "ux_executions_key",
+        "executions",
+        ["workflow", "idempotency_key"],
+        unique=True,
+        **_where("idempotency_key IS NOT NULL"),
+    )
     op.create_table(
         "journal",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -242,7 +248,7 @@ def upgrade() -> None:
     )
     op.create_index("ix_tokens_execution", "tokens", ["execution_id"])
     op.create_index("ix_tokens_lease", "tokens", ["lease_until"], **_where("status = 'running'"))
-    op.create_index("ix_tokens_parent", "tokens", ["parent_id"])
+    op.create_index("ix_tokens_parent", "tokens", ["parent_id"], **_where("parent_id IS NOT NULL"))
     op.create_index(
         "ix_tokens_ready", "tokens", ["queue", sa.text("priority DESC"), "available_at"], **_where("status = 'ready'")
     )
