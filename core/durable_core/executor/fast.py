@@ -251,11 +251,32 @@ def record_group(tx: Transaction, units: Sequence[FastUnit], alone: bool) -> Non
                 later.append(unit)
         together = list(chosen.values())
         if tx.dialect == "postgres":
-            _by_one_statement(tx, together, alone=alone)
+            ahead = [unit for unit in together if isinstance(unit, MoveUnit) and unit.ahead]
+            others = [unit for unit in together if not (isinstance(unit, MoveUnit) and unit.ahead)]
+            if ahead:
+                _ahead_by_one_statement(tx, ahead, alone=alone and not others)
+            if others:
+                _by_one_statement(tx, others, alone=alone and not ahead)
         elif len(together) < TOGETHER or not _by_many_rows(tx, together):
             for unit in together:
                 unit.result = unit.write(tx)
         left = later
+
+
+def _ahead_by_one_statement(tx: Transaction, units: Sequence[MoveUnit], *, alone: bool) -> None:
+    """PostgreSQL: moves that their step rows alone record."""
+    fetch = tx.fetch_alone if alone else tx.fetch
+    rows = [row for unit in units for row in unit.rows_ahead()]
+    if len(rows) == 1:
+        found = fetch(MOVE_BY_ONE["postgres"], rows[0])
+    else:
+        found = fetch(MOVE_BY_MANY, {"steps": json.dumps(rows)})
+    recorded = {id_ for (id_,) in found}
+    for unit in units:
+        unit.result = False
+        if unit.plan.claim.execution_id in recorded:
+            unit.recorded_ahead()
+    failpoint("inside_record", units[0].plan.claim.token_id)
 
 
 def _by_one_statement(tx: Transaction, units: Sequence[FastUnit], *, alone: bool) -> None:
@@ -278,18 +299,6 @@ def _by_one_statement(tx: Transaction, units: Sequence[FastUnit], *, alone: bool
 
 def _move_one(tx: Transaction, unit: MoveUnit, *, alone: bool) -> None:
     fetch = tx.fetch_alone if alone else tx.fetch
-    if unit.ahead:
-        rows = unit.rows_ahead()
-        unit.result = False
-        found = (
-            fetch(MOVE_BY_ONE["postgres"], rows[0])
-            if len(rows) == 1
-            else fetch(MOVE_BY_MANY, {**rows[0], "steps": json.dumps(rows)})
-        )
-        if found:
-            unit.recorded_ahead()
-        failpoint("inside_record", unit.plan.claim.token_id)
-        return
     params = {"changes": None, **unit.as_record(), "steps": json.dumps(unit.step_records())}
     moved = fetch(MOVE, params)
     unit.result = False

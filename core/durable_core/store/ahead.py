@@ -13,27 +13,32 @@ from typing import Final
 from durable_core.store.statements import STEP_COLUMNS, STEP_FIELDS, STEP_TYPES, TOKEN_COLUMNS
 from durable_core.store.transaction import Dialect, Transaction
 
-_HELD: Final = """e.id = :execution_id AND e.control = 0 AND e.revision < CAST(:seq AS bigint)
-    AND t.fence = CAST(:fence AS bigint) AND t.status = 'running' AND t.stop = 0"""
+_HELD: Final = """e.control = 0 AND e.revision < {seq} AND t.fence = {fence} AND t.status = 'running' AND t.stop = 0"""
+_THIS: Final = "e.id = :execution_id AND " + _HELD.format(seq="CAST(:seq AS bigint)", fence="CAST(:fence AS bigint)")
 _INTO: Final = f"INSERT INTO steps ({', '.join(STEP_COLUMNS)})"
-_LOCKED: Final = f"(SELECT 1 FROM executions e JOIN tokens t ON t.id = e.id WHERE {_HELD} FOR UPDATE) h"
 
 MOVE_BY_ONE: Final[dict[Dialect, str]] = {
     "sqlite": f"""
 {_INTO} SELECT {", ".join(":" + column for column in STEP_COLUMNS)}
-FROM executions e JOIN tokens t ON t.id = e.id WHERE {_HELD}
+FROM executions e JOIN tokens t ON t.id = e.id WHERE {_THIS}
 ON CONFLICT DO NOTHING""",
     "postgres": f"""
 {_INTO} SELECT {", ".join(f"CAST(:{column} AS {STEP_TYPES[column]})" for column in STEP_COLUMNS)}
-FROM {_LOCKED} ON CONFLICT DO NOTHING RETURNING seq""",
+FROM (SELECT 1 FROM executions e JOIN tokens t ON t.id = e.id WHERE {_THIS} FOR UPDATE) h
+ON CONFLICT DO NOTHING RETURNING execution_id""",
 }
 """The first row of a move, if its token is held; nothing when it is recorded already."""
 
 MOVE_BY_MANY: Final = f"""
-{_INTO} SELECT {", ".join(f"v.{column}" for column in STEP_COLUMNS)}
-FROM {_LOCKED}, json_to_recordset(CAST(:steps AS json)) AS v({STEP_FIELDS})
-ON CONFLICT DO NOTHING RETURNING seq"""
-"""PostgreSQL: all rows of a move."""
+WITH v AS MATERIALIZED (
+    SELECT * FROM json_to_recordset(CAST(:steps AS json)) AS v({STEP_FIELDS}, fence bigint)
+), h AS MATERIALIZED (
+    SELECT e.id FROM v JOIN executions e ON e.id = v.execution_id JOIN tokens t ON t.id = e.id
+    WHERE CASE WHEN {_HELD.format(seq="v.seq", fence="v.fence")} THEN TRUE ELSE FALSE END FOR UPDATE OF e, t
+)
+{_INTO} SELECT {", ".join(f"v.{column}" for column in STEP_COLUMNS)} FROM v JOIN h ON h.id = v.execution_id
+ON CONFLICT DO NOTHING RETURNING execution_id"""
+"""PostgreSQL: all rows of any number of moves; the first of each has the `fence`. (For the CASE see `store.group`.)"""
 
 _LAST: Final = "(SELECT MAX(l.seq) FROM steps l WHERE l.execution_id = {id})"
 
