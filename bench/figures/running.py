@@ -25,6 +25,7 @@ FIGURES: Final = (
         title="one workflow of many trivial steps",
         metrics=(
             Metric(key="us", title="a step", unit="us", times_raw={"sqlite": 1.8, "postgres": 2.0}),
+            Metric(key="apart_us", title="a raw commit after 50 us of computing", unit="us"),
             Metric(key="commits", title="durable commits a step"),
         ),
         on=(*RAW, *_EVERYBODY),
