@@ -115,6 +115,11 @@ def arm(text: str) -> None:
         _armed.update(chosen)
 
 
+def armed(name: str) -> bool:
+    """Whether something is to happen at this point."""
+    return name in _armed
+
+
 def failpoint(name: str, where: str = "") -> None:
     """Do what the environment asks for at this point; nothing, as a rule."""
     if _armed:

@@ -14,11 +14,12 @@ from durable_core.codec import dump_tree
 from durable_core.definition.state import Token
 from durable_core.executor.claim import CHANGES_INTERVAL
 from durable_core.executor.plan import Plan, Row, json_or_none
-from durable_core.failpoints import failpoint
+from durable_core.failpoints import armed, failpoint
 from durable_core.ids import iteration_key
 from durable_core.store import statements as sql
 from durable_core.store.ahead import MOVE_BY_MANY, MOVE_BY_ONE
 from durable_core.store.commit import GroupWriter, Unit
+from durable_core.store.database import Database
 from durable_core.store.group import MOVE, RECORD, record_params
 from durable_core.store.transaction import Transaction
 
@@ -150,6 +151,15 @@ class MoveUnit(FastUnit):
         for row in others:
             tx.execute(sql.INSERT_STEP, row)
         failpoint("inside_record", self.plan.claim.token_id)
+        self.recorded_ahead()
+        return True
+
+    def write_alone(self, database: Database) -> bool:
+        if len(self.plan.rows) > 1 or not self.ahead or armed("inside_record"):
+            return False
+        changed = database.try_alone(_FIRST_OF_MOVE, self.rows_ahead()[0])
+        if not changed:  # what stands in the way is found out in a transaction
+            return False
         self.recorded_ahead()
         return True
 

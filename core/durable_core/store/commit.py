@@ -49,6 +49,10 @@ class Unit:
         """Do the work. What it returns is the unit's result; what it raises is the unit's error."""
         raise NotImplementedError
 
+    def write_alone(self, database: Database) -> bool:
+        """Do the work as a commit of its own, at once; False, and nothing has happened, where that cannot be."""
+        return False
+
     def group_writer(self) -> GroupWriter | None:
         """What writes many units like this one together; None when each is written by itself."""
         return None
@@ -118,6 +122,12 @@ class Committer:
 
     def try_commit(self, units: Sequence[Unit]) -> bool:
         """Commit at once in this thread, with all that waits; False when another commit is under way."""
+        if len(units) == 1 and not self._pending and units[0].write_alone(self.database):
+            self.groups += 1
+            self.units += 1
+            if self._pending:
+                self._ensure_thread()
+            return True
         inline = self._inline
         if inline is not None and not inline.acquire(blocking=False):
             return False

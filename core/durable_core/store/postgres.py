@@ -244,6 +244,10 @@ class PostgresDatabase:
         self._writing.add(get_ident())
         return _Block(self, write=True, connection=connection)
 
+    def try_alone(self, sql: str, params: Params) -> int | None:
+        """Never: a transaction that has one statement with `fetch_alone` is not opened either."""
+        return None
+
     def read(self) -> _Block:
         """A snapshot: REPEATABLE READ, READ ONLY."""
         return _Block(self, write=False)

@@ -48,6 +48,13 @@ class Database(Protocol):
         """A write transaction that is already open, or None when it would have to wait. Enter what you get, always."""
         ...
 
+    def try_alone(self, sql: str, params: Params) -> int | None:
+        """Run one statement as a transaction of its own, without the cost of opening one; returns the rows it changed.
+
+        None, and nothing has happened, when it would have to wait, when it failed, and where this saves nothing.
+        """
+        ...
+
     def read(self) -> AbstractContextManager[Transaction]:
         """A transaction that sees one snapshot and cannot write."""
         ...

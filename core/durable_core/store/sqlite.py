@@ -253,6 +253,23 @@ class SqliteDatabase:
         connection = self.file.try_begin()
         return None if connection is None else _Write(self, connection)
 
+    def try_alone(self, sql: str, params: Params) -> int | None:
+        """One statement in autocommit mode; what went wrong is found out by whoever tries again in a transaction."""
+        connection = self.file.try_take()
+        if connection is None:
+            return None
+        known = KNOWN.get(sql) or bound(sql)
+        try:
+            changed = connection.execute(known.text, known.values(params)).rowcount
+        except FAULTS:
+            self.file.rollback(connection)
+            return None
+        finally:
+            self.file.release()
+        if changed:
+            self.commits += 1
+        return changed
+
     def read(self) -> AbstractContextManager[SqliteTransaction]:
         """A snapshot on this thread's own connection; nested reads of a thread share it."""
         return _Read(self)

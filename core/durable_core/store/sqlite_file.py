@@ -147,8 +147,18 @@ class SqliteFile:
             raise
         return connection
 
+    def try_take(self) -> sqlite3.Connection | None:
+        """The write connection under this process's lock, without a transaction; None while another thread has it."""
+        if not self.lock.acquire(False):
+            return None
+        self.owner = get_ident()
+        connection = self.connection
+        if connection is None:
+            self.release()
+        return connection
+
     def try_begin(self) -> sqlite3.Connection | None:
-        """The same, or None when anybody else is writing right now."""
+        """The same as `begin`, or None when anybody else is writing right now."""
         if not self.lock.acquire(False):
             return None
         self.owner = get_ident()

@@ -15,6 +15,7 @@ from durable_core.errors import StoreError
 from durable_core.store.sqlite import SqliteDatabase, SqliteTransaction, sqlite_engine
 from durable_core.store.sqlite_faults import translate
 from durable_core.store.sqlite_file import SqliteFile
+from durable_core.store.transaction import Params
 from durable_core.store.urls import StoreUrl
 
 if TYPE_CHECKING:
@@ -137,6 +138,10 @@ class MemoryDatabase(SqliteDatabase):
     def __init__(self, target: StoreUrl, memory: _Memory, clock: Clock, busy_timeout: float) -> None:
         super().__init__(target, memory, clock, busy_timeout)
         self.memory = memory
+
+    def try_alone(self, sql: str, params: Params) -> int | None:
+        """Never: nothing is saved where no disk is."""
+        return None
 
     def read(self) -> _MemoryRead:
         """A turn in which nobody writes: a snapshot by exclusion. Inside this thread's own write it sees that write."""
