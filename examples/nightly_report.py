@@ -5,8 +5,8 @@
     durable-studio schedules trigger nightly_report examples/nightly_report.py
     durable-studio run examples/nightly_report.py --watch         # one report, now
 
-After nights on which no worker ran, the latest report is made up for. One that still runs when the next is due is not
-disturbed: the next one waits for it.
+After nights on which no worker ran, the latest report is made up for, about the day it was due for. One that still runs
+when the next is due is not disturbed: the next one waits for it.
 """
 
 from __future__ import annotations
@@ -24,14 +24,15 @@ ZONE = ZoneInfo("America/New_York")
 
 class Request(BaseModel):
     day: date | None = None
-    """The day to report on; the one before today when it is left out."""
+    """The day to report on; when it is left out, the one before the night it was due, or else before today."""
     regions: list[str] = ["north", "south", "east", "west"]
     audience: str = "everybody"
 
 
 @step
 def choose_day(ctx: Context) -> None:
-    ctx["day"] = ctx["day"] or (datetime.now(ZONE) - timedelta(days=1)).date()
+    tonight = (ctx.scheduled_for or datetime.now(ZONE)).astimezone(ZONE)
+    ctx["day"] = ctx["day"] or (tonight - timedelta(days=1)).date()
 
 
 @step(retry=Retry(max_attempts=4, base=0.1, retry_on=(ConnectionError,)))

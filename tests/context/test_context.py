@@ -8,6 +8,7 @@ import threading
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
@@ -322,3 +323,8 @@ def test_a_free_standing_context_serves_unit_tests():
     assert (ctx["lines"], ctx.item, ctx.index, ctx.results["a"]) == ([Line(1)], 5, 2, 1)
     assert ctx.input == {"lines": [Line(1)]} and ctx.attempt == 1 and not ctx.cancelled
     assert ctx == {"lines": [Line(1)]} and repr(ctx) == "<Context of lines>"
+    assert ctx.scheduled_for is None
+    tick = datetime(2026, 3, 8, 2, tzinfo=UTC)
+    assert Context(scheduled_for=tick.astimezone(ZoneInfo("Europe/Madrid"))).scheduled_for == tick
+    with pytest.raises(DefinitionError, match="scheduled_for is a naive datetime"):
+        Context(scheduled_for=datetime(2026, 3, 8))

@@ -27,6 +27,11 @@ def answer(ctx: Any, n: int) -> dict[str, Any]:
 
 
 @step(isolation="process")
+def tick(ctx: Any) -> Any:
+    return ctx.scheduled_for
+
+
+@step(isolation="process")
 async def answer_async(n: int) -> int:
     return n + 2
 

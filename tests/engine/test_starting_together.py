@@ -65,6 +65,28 @@ def test_a_start_by_one_statement_writes_what_a_start_by_several_does(store_url:
         assert rows_of(engine, first.id) == rows_of(engine, second.id) == rows_of(engine, long.execution_id)
 
 
+def test_an_execution_of_a_tick_is_written_alike_in_both_ways(store_url: str) -> None:
+    """C-1: which tick it is for."""
+    with Engine(store_url, worker=False) as engine:
+        short = flow()
+
+        def beginning(execution_id: str) -> Beginning:
+            return Beginning(
+                execution_id=execution_id,
+                definition=short.definition,
+                fingerprint=short.fingerprint,
+                input={},
+                scheduled_for=1_767_225_600_000_000,
+            )
+
+        units = [StartUnit(beginning(each), engine.definitions, None) for each in ("one", "two")]
+        engine.committer.commit_all(units)
+        engine.committer.run(lambda tx: begin(tx, beginning("three"), engine.definitions, None))
+        first, second, third = (rows_of(engine, each) for each in ("one", "two", "three"))
+        assert first == second == third
+        assert first[0]["scheduled_for"] == 1_767_225_600_000_000
+
+
 def test_a_deadline_counts_from_the_start(store_url: str) -> None:
     """S-8: `timeout=` of a workflow, however it was started."""
     with Engine(store_url, worker=False) as engine:

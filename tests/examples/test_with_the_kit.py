@@ -5,12 +5,13 @@ from __future__ import annotations
 import importlib.util
 import sys
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from types import ModuleType
 from typing import Any
 
 import pytest
 
+from durable_core.clock import to_us
 from durable_core.dsl import registry
 from durable_core.testing.kit import Kit
 from tests.architecture.sources import PROJECT
@@ -154,6 +155,18 @@ def test_a_report_is_written_every_night_at_two_in_new_york(durable: Kit, exampl
     runs = durable.executions(reports.nightly_report)[-4:]
     assert [run.context["audience"] for run in runs] == ["the morning meeting"] * 4
     assert {run.context["sales"][0] for run in runs} == {100.0}
+
+
+def test_a_report_that_is_made_up_for_is_about_the_day_it_was_due_for(durable: Kit, example: Load) -> None:
+    """Nobody worked for two nights and a morning: `latest` makes up for the second night's report."""
+    reports = example("nightly_report")
+    durable.advance_to(datetime(2026, 3, 6, 12, tzinfo=UTC))
+    durable.clock.move_to(to_us(datetime(2026, 3, 8, 23, tzinfo=UTC)))
+    durable.advance()
+    (run,) = durable.executions(reports.nightly_report)[-1:]
+    durable.assert_workflow_completed(run)
+    assert run.scheduled_for == datetime(2026, 3, 8, 7, tzinfo=UTC)
+    assert run.context["day"] == date(2026, 3, 7)
 
 
 def test_a_region_that_does_not_answer_is_asked_again(durable: Kit, example: Load) -> None:

@@ -87,9 +87,8 @@ class DatabaseBench:
     def put(self, *hints: Hint) -> None:
         with self.database.write() as tx:
             for hint in hints:
-                execution = dict.fromkeys(
-                    ("bodies", "tags", "idempotency_key", "parent_id", "parent_token", "forked_from", "started_at")
-                )
+                blank = "bodies tags idempotency_key parent_id parent_token forked_from scheduled_for started_at"
+                execution = dict.fromkeys(blank.split())
                 tx.execute(
                     sql.INSERT_EXECUTION,
                     {

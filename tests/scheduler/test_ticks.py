@@ -11,9 +11,10 @@ import pytest
 from pydantic import BaseModel
 
 from durable_core.clock import VirtualClock
-from durable_core.dsl import registry, step, workflow
+from durable_core.dsl import foreach, registry, step, workflow
 from durable_core.engine.engine import Engine
 from durable_core.scheduler.loop import Scheduler
+from tests.engine import apart
 from tests.scheduler.conftest import START
 
 
@@ -278,3 +279,73 @@ def test_a_tick_is_left_to_the_worker_that_knows_the_workflow(engine: Engine, cl
             assert stranger.scheduler.run_due() == []
             assert stranger.schedules.get("s").failures == 0
             assert stranger.schedules.get("s").next_at == START + timedelta(hours=1)
+
+
+def tick_of(engine: Engine, execution_id: str) -> Any:
+    return engine.get_execution(execution_id).scheduled_for
+
+
+def test_an_execution_made_up_for_knows_the_tick_it_is_for(engine: Engine, clock: VirtualClock, hourly: Any) -> None:
+    """However late it is started: the tick, not the time."""
+    hourly(catch_up="all", overlap="allow")
+    clock.advance(timedelta(hours=3, minutes=30))
+    started = engine.scheduler.run_due()
+    assert [tick_of(engine, each) for each in started] == [START + timedelta(hours=hour) for hour in (1, 2, 3)]
+    assert engine.get_execution(started[0]).to_dict()["scheduled_for"] == "2026-01-01T01:00:00.000000Z"
+
+
+def test_a_buffered_execution_knows_the_tick_it_waited_since(engine: Engine, clock: VirtualClock, hourly: Any) -> None:
+    hourly(overlap="buffer_one")
+    clock.advance(3600)
+    (first,) = engine.scheduler.run_due()
+    clock.advance(3600)
+    engine.scheduler.run_due()
+    clock.advance(600)
+    end(engine, first)
+    (second,) = engine.scheduler.run_due()
+    assert tick_of(engine, second) == START + timedelta(hours=2)
+
+
+def test_an_execution_that_no_tick_started_has_none(engine: Engine, hourly: Any) -> None:
+    hourly()
+    assert engine.schedules.trigger_now("s").scheduled_for is None
+    assert engine.start("job").scheduled_for is None
+
+
+def test_everything_that_runs_of_an_execution_sees_its_tick(engine: Engine, clock: VirtualClock) -> None:
+    """Bodies in threads, coroutines and processes of their own, functions of the context, handlers, and forks."""
+    undone: list[Any] = []
+
+    def undo(ctx: Any) -> None:
+        undone.append(ctx.scheduled_for)
+
+    @step(compensate=undo)
+    def in_a_thread(ctx: Any) -> Any:
+        return ctx.scheduled_for
+
+    @step
+    async def in_a_task(ctx: Any, item: Any) -> Any:
+        return item if item == ctx.scheduled_for else "another"
+
+    @step
+    def fails(ctx: Any) -> None:
+        if ctx.get("fail"):
+            raise ValueError("now")
+
+    each = foreach("ticks", in_a_task, items=lambda ctx: [ctx.scheduled_for], collect="seen")
+
+    @workflow(name="job", output=lambda ctx: [ctx["in_a_thread"], ctx["tick"], *ctx["seen"], ctx.scheduled_for])
+    def flow() -> Any:
+        return [in_a_thread, apart.tick, each, fails]
+
+    engine.schedules.create("s", "job", cron="@hourly")
+    clock.advance(3600 + 1800)
+    (started,) = engine.scheduler.run_due()
+    tick = START + timedelta(hours=1)
+    with engine.worker():
+        run = engine.get_execution(started).wait(20)
+        assert (run.status, run.output) == ("completed", [tick] * 4), run.error
+        again = engine.fork(run, step="in_a_task", iteration=0).wait(20)
+        assert (again.output, again.scheduled_for) == ([tick] * 4, tick)
+        failed = engine.fork(run, step="in_a_thread", context={"fail": True}).wait(20)
+        assert (failed.status, undone) == ("compensated", [tick])

@@ -31,6 +31,8 @@ class AttemptInfo:
     item: Any = None
     input: Any = None
     output: Any = None
+    scheduled_for: int | None = None
+    """The tick of the schedule that started the execution, in microseconds."""
 
     @property
     def idempotency_key(self) -> str:

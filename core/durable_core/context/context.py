@@ -11,6 +11,7 @@ from pathlib import PurePath
 from typing import Any, Final, NoReturn
 from uuid import UUID
 
+from durable_core.clock import from_us, to_us
 from durable_core.codec import decode, encode, same_tree
 from durable_core.context.amounts import add, append_all, checked_amount
 from durable_core.context.attempt import AttemptInfo, ContextServices
@@ -95,6 +96,7 @@ class Context(WaitMethods, MutableMapping[str, Any]):
         input: Any = None,
         output: Any = None,
         results: Mapping[str, Any] | None = None,
+        scheduled_for: datetime | None = None,
         step: str = "local",
         workflow: str = "local",
     ) -> None:
@@ -110,6 +112,7 @@ class Context(WaitMethods, MutableMapping[str, Any]):
             item=encode(item, "item"),
             input=dict(base) if input is None else encode(input, "input"),
             output=encode(output, "output"),
+            scheduled_for=None if scheduled_for is None else to_us(scheduled_for, "scheduled_for"),
         )
         self._bind(base, info, None, None)
         if results is not None:
@@ -373,6 +376,12 @@ class Context(WaitMethods, MutableMapping[str, Any]):
     def output(self) -> Any:
         """In a compensation: what the compensated step returned."""
         return decode(self._info.output, where="output")
+
+    @property
+    def scheduled_for(self) -> datetime | None:
+        """The tick this execution was started for, in UTC, however late; None when no schedule started it."""
+        at = self._info.scheduled_for
+        return None if at is None else from_us(at)
 
     @property
     def results(self) -> Mapping[str, Any]:

@@ -115,6 +115,12 @@ class Execution:
         return self.record().tags
 
     @property
+    def scheduled_for(self) -> datetime | None:
+        """The tick it was started for, however late; None when no schedule started it."""
+        at = self.record().scheduled_for
+        return None if at is None else from_us(at)
+
+    @property
     def created_at(self) -> datetime:
         """When it was started."""
         return from_us(self.record().created_at)

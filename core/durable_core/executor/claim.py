@@ -78,6 +78,8 @@ class Claim:
     parent_execution: str | None = None
     row_at: tuple[str | None, str] | None = None
     """Path and iteration in the token's own row, where its moves stand in step rows alone (`store.ahead`)."""
+    scheduled_for: int | None = None
+    """The tick of the schedule that started the execution."""
     waits: list[dict[str, Any]] | None = None
     """The waits recorded at the node, where they are known: read with the token, or none because nobody was there."""
 

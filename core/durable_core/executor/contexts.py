@@ -44,6 +44,7 @@ def info_of(claim: Claim, node: Node, iterations: tuple[int, ...], attempt: int 
         item=item,
         input=claim.input,
         output=output,
+        scheduled_for=claim.scheduled_for,
     )
 
 
@@ -109,7 +110,12 @@ def evaluate(claim: Claim, token: Token, node: Node, role: str, value: Any = Non
 
 def final_output(claim: Claim, source: Source) -> Any:
     """What `@workflow(output=)` makes of the context at the end, encoded."""
-    info = AttemptInfo(execution_id=claim.execution_id, workflow=claim.definition.name, input=claim.input)
+    info = AttemptInfo(
+        execution_id=claim.execution_id,
+        workflow=claim.definition.name,
+        input=claim.input,
+        scheduled_for=claim.scheduled_for,
+    )
     context = ReadOnlyContext._bound(claim.context, info, None, "the output of the workflow")
     if source.kind == "key":
         return claim.context.get(source.name)

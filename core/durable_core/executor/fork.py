@@ -30,7 +30,8 @@ from durable_core.store.ahead import TOKENS
 from durable_core.store.transaction import Transaction
 
 _SOURCE = """
-SELECT workflow, definition_hash, bodies, input, queue, priority, tags, forked_from FROM executions WHERE id = :id"""
+SELECT workflow, definition_hash, bodies, input, queue, priority, tags, forked_from, scheduled_for
+FROM executions WHERE id = :id"""
 
 _PASSES = """
 SELECT iteration, MIN(seq) FROM steps WHERE execution_id = :execution AND path = :path AND type <> 'compensation'
@@ -64,7 +65,7 @@ def fork(tx: Transaction, request: ForkRequest, definitions: Definitions) -> Set
         head = tx.fetch_one(_SOURCE, {"id": execution_id})
         if head is None:
             raise ExecutionNotFoundError(f"There is no execution {execution_id!r}.", execution_id=execution_id)
-        name, hash_, bodies, input_text, queue, priority, tags, forked_from = head
+        name, hash_, bodies, input_text, queue, priority, tags, forked_from, scheduled_for = head
         pinned = definitions.stored(tx, hash_)
         node = find_node(pinned, request.step)
         passes = _passes(tx, execution_id, node.path)
@@ -80,7 +81,8 @@ def fork(tx: Transaction, request: ForkRequest, definitions: Definitions) -> Set
         )
     iterations = _chosen(request, node.path, passes)
     definition, workflow = _structure(tx, definitions, execution_id, name, pinned, node.path)
-    source = Source(tx, execution_id, definition, workflow, load_tree(input_text), _began(tx, execution_id))
+    began = _began(tx, execution_id)
+    source = Source(tx, execution_id, definition, workflow, load_tree(input_text), scheduled_for, began)
     update = [["set", key, tree] for key, tree in request.context.items()]
     built = rebuild(source, node.path, iterations, passes[iterations], update)
     tx.execute(
@@ -99,6 +101,7 @@ def fork(tx: Transaction, request: ForkRequest, definitions: Definitions) -> Set
             "parent_id": None,
             "parent_token": None,
             "forked_from": execution_id,
+            "scheduled_for": scheduled_for,
             "now": tx.now(),
             "started_at": None,
             "deadline_at": None if definition.timeout is None else tx.now() + int(definition.timeout * 1_000_000),

@@ -53,6 +53,7 @@ def run_isolated(
             "iterations": list(info.iterations),
             "item": info.item,
             "input": info.input,
+            "scheduled_for": info.scheduled_for,
         },
         "items": [[item.name, item.value, item.index] for item in claim.items],
         "name": node.name,

@@ -104,6 +104,7 @@ class Loader:
             rows_since=since,
             context_bytes=size,
             parent_execution=loaded.parent_execution,
+            scheduled_for=loaded.scheduled_for,
             capture=self._capture,
             revision=loaded.revision,
             waits=[] if loaded.waits is None and row["fence"] == 1 else loaded.waits,  # 1: nobody had it before

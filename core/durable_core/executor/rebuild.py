@@ -74,6 +74,7 @@ class Source:
     definition: Definition
     workflow: Workflow
     input: dict[str, Any]
+    scheduled_for: int | None = None
     began: Mapping[str, Any] = field(default_factory=dict)
     """If it is a fork itself, the tokens it began with: path, iteration, status, output and change by key."""
     _rows: dict[str, list[Row]] | None = None
@@ -289,5 +290,6 @@ def _items(
         delta=None,
         input=source.input,
         items=around,
+        scheduled_for=source.scheduled_for,
     )
     return items_at(claim, token, node)

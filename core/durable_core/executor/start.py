@@ -40,6 +40,8 @@ class Beginning:
     parent_id: str | None = None
     parent_token: str | None = None
     forked_from: str | None = None
+    scheduled_for: int | None = None
+    """The tick of the schedule that starts it."""
     given_id: bool = False
 
 
@@ -127,6 +129,7 @@ def begin(tx: Transaction, beginning: Beginning, definitions: Definitions, holde
             "parent_id": beginning.parent_id,
             "parent_token": beginning.parent_token,
             "forked_from": beginning.forked_from,
+            "scheduled_for": beginning.scheduled_for,
             "now": now,
             "started_at": now if claimed else None,
             "deadline_at": None if definition.timeout is None else (due or now) + int(definition.timeout * 1_000_000),

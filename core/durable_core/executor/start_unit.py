@@ -61,6 +61,7 @@ class StartUnit(Unit):
             "parent_id": beginning.parent_id,
             "parent_token": beginning.parent_token,
             "forked_from": beginning.forked_from,
+            "scheduled_for": beginning.scheduled_for,
             "timeout_us": None if definition.timeout is None else int(definition.timeout * 1_000_000),
             "path": root.path,
             "iteration": iteration_key(root.iterations) if root.iterations else "",

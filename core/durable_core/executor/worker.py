@@ -298,6 +298,7 @@ class Worker:
             delta=None,
             input=beginning.input,
             parent_execution=beginning.parent_id,
+            scheduled_for=beginning.scheduled_for,
             capture=self.capture,
             waits=[],
         )

@@ -44,6 +44,7 @@ def summary(record: ExecutionRecord) -> dict[str, Any]:
         "tags": list(record.tags),
         "parent_id": record.parent_id,
         "forked_from": record.forked_from,
+        "scheduled_for": None if record.scheduled_for is None else iso(record.scheduled_for),
         "created_at": iso(record.created_at),
         "started_at": None if record.started_at is None else iso(record.started_at),
         "completed_at": None if record.completed_at is None else iso(record.completed_at),

@@ -31,6 +31,7 @@ COLUMNS = (
     "reason",
     "parent_id",
     "forked_from",
+    "scheduled_for",
     "crashes",
     "created_at",
     "started_at",
@@ -71,6 +72,7 @@ class ExecutionRecord:
     reason: str | None
     parent_id: str | None
     forked_from: str | None
+    scheduled_for: int | None
     crashes: int
     created_at: int
     started_at: int | None

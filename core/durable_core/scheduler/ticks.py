@@ -114,7 +114,7 @@ def fire(
                 return write(tx, row, now, buffered=1)
             case _:
                 _cancel(tx, active, definitions, row, fired)
-    error = _begin(tx, row, execution_id, definitions, workflow_of, fired)
+    error = _begin(tx, row, tick, execution_id, definitions, workflow_of, fired)
     if error is None:
         return write(tx, row, now, failures=0, last_error=None, last_execution_id=execution_id)
     tx.execute(sql.SET_TICK, {**key, "execution": None, "outcome": "failed"})
@@ -145,7 +145,7 @@ def release(tx: Transaction, name: str, now: int, definitions: Definitions, work
     execution_id = new_execution_id()
     key = {"name": name, "tick": waiting[0]}
     if tx.execute(sql.START_BUFFERED, {**key, "execution": execution_id}):
-        error = _begin(tx, row, execution_id, definitions, workflow_of, fired)
+        error = _begin(tx, row, waiting[0], execution_id, definitions, workflow_of, fired)
         if error is None:
             write(tx, row, now, failures=0, last_error=None, last_execution_id=execution_id)
         else:
@@ -179,6 +179,7 @@ def _cancel(tx: Transaction, active: list[str], definitions: Definitions, row: S
 def _begin(
     tx: Transaction,
     row: ScheduleRow,
+    tick: int,
     execution_id: str,
     definitions: Definitions,
     workflow_of: WorkflowOf,
@@ -189,7 +190,7 @@ def _begin(
         workflow = workflow_of(row.workflow)
         with tx.savepoint():
             given = {} if row.input is None else decode(row.encoded_input)
-            begin(tx, _beginning(row, workflow, execution_id, given), definitions, None)
+            begin(tx, _beginning(row, workflow, execution_id, given, tick), definitions, None)
     except (ContentionError, StoreError):
         raise  # the store is in trouble, not the schedule: the whole transaction is done again
     except DurableError as error:
@@ -200,7 +201,9 @@ def _begin(
     return None
 
 
-def _beginning(row: ScheduleRow, workflow: Workflow, execution_id: str, input: Any) -> Beginning:
+def _beginning(
+    row: ScheduleRow, workflow: Workflow, execution_id: str, input: Any, tick: int | None = None
+) -> Beginning:
     values = workflow.validate_input({} if input is None else input)
     return Beginning(
         execution_id=execution_id,
@@ -209,6 +212,7 @@ def _beginning(row: ScheduleRow, workflow: Workflow, execution_id: str, input: A
         input=encode(values),
         queue=row.queue,
         tags=(f"schedule:{row.name}",),
+        scheduled_for=tick,
     )
 
 

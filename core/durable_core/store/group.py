@@ -141,13 +141,14 @@ WITH n AS MATERIALIZED (
 ), r AS MATERIALIZED (
     SELECT r.*, n.now, r.worker_id IS NOT NULL AS claimed FROM n, json_to_recordset(CAST(:starts AS json)) AS r(
         id text, workflow text, definition_hash text, bodies text, input text, queue text, priority int, tags text,
-        idempotency_key text, parent_id text, parent_token text, forked_from text, timeout_us bigint, path text,
-        iteration text, first_queue text, changes text, worker_id text, lease_us bigint)
+        idempotency_key text, parent_id text, parent_token text, forked_from text, scheduled_for bigint,
+        timeout_us bigint, path text, iteration text, first_queue text, changes text, worker_id text, lease_us bigint)
 ), e AS (
     INSERT INTO executions (id, workflow, definition_hash, bodies, status, control, revision, input, queue, priority,
-        tags, idempotency_key, parent_id, parent_token, forked_from, crashes, created_at, started_at, deadline_at)
+        tags, idempotency_key, parent_id, parent_token, forked_from, scheduled_for, crashes, created_at, started_at,
+        deadline_at)
     SELECT id, workflow, definition_hash, bodies, CASE WHEN claimed THEN 'running' ELSE 'pending' END, 0, 0, input,
-        queue, priority, tags, idempotency_key, parent_id, parent_token, forked_from, 0, now,
+        queue, priority, tags, idempotency_key, parent_id, parent_token, forked_from, scheduled_for, 0, now,
         CASE WHEN claimed THEN now END, now + timeout_us
     FROM r ON CONFLICT DO NOTHING
     RETURNING id

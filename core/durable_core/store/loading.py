@@ -20,6 +20,7 @@ class Loaded(NamedTuple):
     home_queue: str
     parent_execution: str | None
     revision: int
+    scheduled_for: int | None
     changes: list[str]
     waits: list[dict[str, Any]] | None
     """The waits recorded where the token stands, when it comes back to them; None when nobody has looked."""
@@ -32,7 +33,7 @@ _IDS: Final[dict[Dialect, str]] = {
 _TOKENS: Final = {
     dialect: f"""
 SELECT {", ".join(f"t.{column}" for column in TOKEN_COLUMNS)}, e.definition_hash, e.input, e.queue, e.parent_id,
-    e.revision
+    e.revision, e.scheduled_for
 FROM tokens t JOIN executions e ON e.id = t.execution_id WHERE t.id IN {ids}"""
     for dialect, ids in _IDS.items()
 }

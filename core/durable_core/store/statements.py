@@ -20,9 +20,9 @@ SELECT_DEFINITION: Final = "SELECT document FROM definitions WHERE hash = :hash"
 
 INSERT_EXECUTION: Final = """
 INSERT INTO executions (id, workflow, definition_hash, bodies, status, control, revision, input, queue, priority, tags,
-    idempotency_key, parent_id, parent_token, forked_from, crashes, created_at, started_at, deadline_at)
+    idempotency_key, parent_id, parent_token, forked_from, scheduled_for, crashes, created_at, started_at, deadline_at)
 VALUES (:id, :workflow, :definition_hash, :bodies, :status, 0, 0, :input, :queue, :priority, :tags,
-    :idempotency_key, :parent_id, :parent_token, :forked_from, 0, :now, :started_at, :deadline_at)
+    :idempotency_key, :parent_id, :parent_token, :forked_from, :scheduled_for, 0, :now, :started_at, :deadline_at)
 ON CONFLICT DO NOTHING"""
 
 SELECT_BY_KEY: Final = """

@@ -84,6 +84,8 @@ class ExecutionRow(SQLModel, table=True):
     parent_id: str | None = None
     parent_token: str | None = None
     forked_from: str | None = None
+    scheduled_for: int | None = _big()
+    """The tick of the schedule that started it."""
     crashes: int = 0
     created_at: int = _big(nullable=False)
     started_at: int | None = _big()

@@ -89,6 +89,8 @@ def show_status(engine: Engine, id: str, as_json: bool) -> int:
             f"version   {safe(whole['version'])}; the code here differs ({changed['kind']}): {safe(changed['change'])}"
         )
     emit(f"created   {whole['created_at']} ({ago(whole['created_at'])})")
+    if whole["scheduled_for"]:
+        emit(f"for       {whole['scheduled_for']} (the tick of its schedule)")
     if whole["completed_at"]:
         emit(f"ended     {whole['completed_at']} (took {took(whole['started_at'], whole['completed_at'])})")
     for name in ("input", "context", "output"):

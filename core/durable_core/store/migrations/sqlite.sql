@@ -52,6 +52,7 @@ CREATE TABLE executions (
     parent_id VARCHAR,
     parent_token VARCHAR,
     forked_from VARCHAR,
+    scheduled_for BIGINT,
     crashes INTEGER NOT NULL,
     created_at BIGINT NOT NULL,
     started_at BIGINT,

@@ -73,6 +73,7 @@ def upgrade() -> None:
         sa.Column("parent_id", sa.String(), nullable=True),
         sa.Column("parent_token", sa.String(), nullable=True),
         sa.Column("forked_from", sa.String(), nullable=True),
+        sa.Column("scheduled_for", sa.BigInteger(), nullable=True),
         sa.Column("crashes", sa.Integer(), nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("started_at", sa.BigInteger(), nullable=True),
