@@ -27,6 +27,11 @@ def answer(ctx: Any, n: int) -> dict[str, Any]:
 
 
 @step(isolation="process")
+def looks_back(ctx: Any) -> Any:
+    return [dict(ctx.results), ctx.results["price"] * 2]
+
+
+@step(isolation="process")
 def tick(ctx: Any) -> Any:
     return ctx.scheduled_for
 

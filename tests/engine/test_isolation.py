@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from durable_core.dsl import foreach, step, workflow
+from durable_core.dsl import foreach, loop, step, workflow
 from durable_core.engine.engine import Engine
 from tests.architecture.sources import ROOTS
 from tests.engine import apart
@@ -46,6 +47,24 @@ def test_the_result_and_the_changes_come_back(engine: Engine) -> None:
     assert run.output == {"n": 2, "step": "answer", "input": 1}
     assert run.context["pid"] != os.getpid()
     assert run.context["trace"] == [1]
+
+
+def test_results_of_earlier_steps_can_be_read_there(engine: Engine) -> None:
+    """`ctx.results` is what it is in a thread: outputs with their types, the last of a loop, and those a fork keeps."""
+
+    @step
+    def price() -> Decimal:
+        return Decimal("1.50")
+
+    @step
+    def count(ctx: Any) -> int:
+        return ctx.iteration  # type: ignore[no-any-return]
+
+    twice = loop("twice", [count], while_=lambda ctx: ctx.iteration < 2)
+    run = end_of(engine, flow(price, twice, apart.looks_back))
+    assert run.status == "completed", run.error
+    assert run.output == [{"price": Decimal("1.50"), "count": 1}, Decimal("3.00")]
+    assert engine.fork(run, step="looks_back").wait(15).output == run.output
 
 
 def test_asynchronous_bodies_and_items_work_there_too(engine: Engine) -> None:

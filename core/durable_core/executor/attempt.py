@@ -28,6 +28,7 @@ from durable_core.errors import (
     NonRetryableError,
     SerializationError,
     StepTimeoutError,
+    StoreError,
 )
 from durable_core.executor.captured import Capture
 from durable_core.executor.claim import Claim
@@ -105,10 +106,14 @@ class Attempts:
 
     def _isolated(self, claim: Claim, node: WorkNode) -> Outcome:
         info = info_of(claim, node, claim.token.iterations, claim.attempt)
+        try:
+            results = self.waiting.services(claim, node).results()
+        except StoreError as error:
+            return self._broke(claim, node, error)
         scope = self.capture.scope(claim, node, claim.token)
         try:
             with scope:
-                return run_isolated(claim, node, scope, finished, may_retry, timeout_error, info)
+                return run_isolated(claim, node, scope, finished, may_retry, timeout_error, info, results)
         finally:
             claim.lines += scope.drain()
 

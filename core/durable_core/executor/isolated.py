@@ -11,6 +11,7 @@ from typing import Any
 
 from durable_core.codec import decode, dump_tree, encode, load_tree
 from durable_core.context import AttemptInfo, Context
+from durable_core.context.results import Results
 from durable_core.dsl.binding import BoundFunction
 from durable_core.dsl.guard import imported_for, inside_body
 from durable_core.executor.isolated_output import Channel, open_output
@@ -38,6 +39,7 @@ def run(request: dict[str, Any]) -> dict[str, Any]:
     logging.getLogger(f"durable.{facts['workflow']}.{facts['step']}").setLevel(request["log_level"])
     facts["iterations"] = tuple(facts["iterations"])
     context = Context._bound(request["context"], AttemptInfo(**facts))
+    context._results = Results(request["results"])
     arguments: dict[str, Any] = {}
     if request["items"]:
         name, _, index = request["items"][-1]

@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import threading
+from collections.abc import Mapping
 from typing import Any
 
 from durable_core.capture.options import level_number
@@ -31,7 +32,14 @@ class IsolatedStepError(DurableError):
 
 
 def run_isolated(
-    claim: Claim, node: WorkNode, scope: CaptureScope, finish: Any, may_retry: Any, timeout_error: Any, info: Any
+    claim: Claim,
+    node: WorkNode,
+    scope: CaptureScope,
+    finish: Any,
+    may_retry: Any,
+    timeout_error: Any,
+    info: Any,
+    results: Mapping[str, Any],
 ) -> Outcome:
     """Run the node's body in a process of its own and wait for it; what it writes meanwhile is the step's, live."""
     fn = claim.workflow.bindings[binding_key(node.path, "body")]
@@ -55,6 +63,8 @@ def run_isolated(
             "input": info.input,
             "scheduled_for": info.scheduled_for,
         },
+        # The other process has no store: it is given them all, whether its body looks at them or not.
+        "results": results,
         "items": [[item.name, item.value, item.index] for item in claim.items],
         "name": node.name,
         "log_level": level_number(scope.options.log_level),

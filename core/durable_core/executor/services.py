@@ -40,7 +40,8 @@ class BodyServices:
         with self.database.read() as tx:
             results = inherited_results(tx, self.claim.execution_id, self.claim.definition)
             found = tx.fetch(sql.RESULTS, {"execution": self.claim.execution_id})
-        results.update((name, None if output is None else load_tree(output)) for name, output in found)
+        last: dict[str, str | None] = dict(found)  # of the many outputs of a step in a loop one is read
+        results.update((name, None if output is None else load_tree(output)) for name, output in last.items())
         return results
 
     def wait(self, kind: str, name: str | None, options: dict[str, Any]) -> Any:
