@@ -9,7 +9,7 @@
     |-- LimitError               something is larger than the engine accepts (.limit, .actual)
     |-- WorkflowNotFoundError    no workflow is registered under that name (.workflow)
     |-- ExecutionNotFoundError   no execution has that id (.execution_id)
-    |-- WaitNotFoundError        the execution has no such open wait (.execution_id, .wait)
+    |-- WaitNotFoundError        the execution has asked no such question (.execution_id, .wait)
     |-- ScheduleNotFoundError    no schedule has that name (.schedule)
     |-- ExecutionExistsError     the id is taken (.execution_id)
     |-- InvalidStateError        not possible in this state (.state, .allowed)
@@ -178,7 +178,7 @@ class ExecutionNotFoundError(DurableError):
 
 
 class WaitNotFoundError(DurableError):
-    """The execution has no open wait of that name."""
+    """The execution has no wait of that name."""
 
     exit_code = 3
 
@@ -190,7 +190,7 @@ class WaitNotFoundError(DurableError):
         wait: str | None = None,
         hint: str | None = None,
     ) -> None:
-        super().__init__(message or f"execution {execution_id!r} has no open wait {wait!r}", hint=hint)
+        super().__init__(message or f"execution {execution_id!r} has no wait {wait!r}", hint=hint)
         self.execution_id = execution_id
         self.wait = wait
 
@@ -236,7 +236,7 @@ class InvalidStateError(DurableError):
 
 
 class AlreadyAnsweredError(DurableError):
-    """Somebody else, or the timeout, answered first; ``at`` is an ISO 8601 UTC time."""
+    """Somebody else answered first; ``at`` is an ISO 8601 UTC time."""
 
     exit_code = 4
 

@@ -68,6 +68,22 @@ def test_an_answer_that_is_not_valid_leaves_the_question_open(
     assert len(command("inputs", "--json").json) == (0 if code == 0 else 1)
 
 
+def test_an_answer_that_comes_too_late_is_a_conflict(command: Command, asking: Path) -> None:
+    """Exit code 4, whoever was first: another answer, the timeout, or a cancel; W-6."""
+    command("run", f"{asking}:approves", "--id", "answered")
+    command("inputs", "answer", "answered", "approval", "approved", "--by", "ana")
+    command("run", f"{asking}:soon", "--id", "late", "--json")
+    command("run", f"{asking}:approves", "--id", "gone")
+    command("cancel", "gone")
+    for id, name, told in (
+        ("answered", "approval", "answered by ana already"),
+        ("late", "name", "has timed out"),
+        ("gone", "approval", "was cancelled"),
+    ):
+        done = command("inputs", "answer", id, name, "approved")
+        assert (done.code, told in done.err) == (4, True), done.err
+
+
 def test_forms_and_choices_are_answered(command: Command, asking: Path) -> None:
     command("run", f"{asking}:signs_up", "--id", "form")
     bad = command("inputs", "answer", "form", "details", '{"seats": 0}')

@@ -15,6 +15,7 @@ from durable_core.errors import (
     AlreadyAnsweredError,
     ExecutionNotFoundError,
     InputValidationError,
+    InvalidStateError,
     LimitError,
     WaitNotFoundError,
 )
@@ -162,7 +163,7 @@ def test_the_second_answer_is_told_who_was_first(kit: Kit) -> None:
     kit.provide_test_input(run, "q", "first", by="ana")
     with pytest.raises(AlreadyAnsweredError) as caught:
         kit.engine.provide_input(run, "q", "second", by="bob")
-    assert caught.value.by == "ana"
+    assert (caught.value.by, caught.value.at) == ("ana", "2026-01-01T00:00:00.000000Z")
     kit.advance(seconds=60)
     assert kit.assert_workflow_completed(run).context["q"] == "first"
 
@@ -203,8 +204,9 @@ def test_a_closed_or_unknown_question_takes_no_answer(kit: Kit) -> None:
     with pytest.raises(WaitNotFoundError, match="It asks: q"):
         kit.engine.provide_input(run, "other", 1)
     kit.advance(seconds=60)
-    with pytest.raises(WaitNotFoundError, match="timed out"):
+    with pytest.raises(InvalidStateError, match="has timed out") as caught:
         kit.engine.provide_input(run, "q", 1)
+    assert (caught.value.state, caught.value.allowed) == ("timed_out", ("open",))
     with pytest.raises(ExecutionNotFoundError):
         kit.engine.provide_input("wf_nothing", "q", 1)
     kit.engine.cancel(run)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from durable_core.clock import iso
 from durable_core.codec import dump_tree, load_tree
-from durable_core.errors import AlreadyAnsweredError, ExecutionNotFoundError, WaitNotFoundError
+from durable_core.errors import AlreadyAnsweredError, ExecutionNotFoundError, InvalidStateError, WaitNotFoundError
 from durable_core.ids import check_name
 from durable_core.store import wait_statements as sql
 from durable_core.store.transaction import Transaction
@@ -66,9 +67,12 @@ def _too_late(row: dict[str, Any], execution_id: str, name: str) -> None:
         raise AlreadyAnsweredError(
             f"The question {name!r} of execution {execution_id} was answered{who} already.",
             by=row["answered_by"],
-            at=row["resolved_at"],
+            at=iso(row["resolved_at"]),
         )
-    raise WaitNotFoundError(
-        f"The question {name!r} of execution {execution_id} is {row['status'].replace('_', ' ')} and takes no answer.",
-        hint="Look at the execution's status to see what it waits for now.",
+    ended = "has timed out" if row["status"] == "timed_out" else f"was {row['status']}"
+    raise InvalidStateError(
+        f"The question {name!r} of execution {execution_id} {ended} and takes no answer.",
+        state=row["status"],
+        allowed=["open"],
+        hint=f"See what it waits for now: durable-studio status {execution_id}",
     )

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from durable_core.clock import LOCAL_ZONE
-from durable_core.errors import AlreadyAnsweredError, InputValidationError, WaitNotFoundError
+from durable_core.errors import AlreadyAnsweredError, InputValidationError, InvalidStateError, WaitNotFoundError
 from durable_core.query.entry import Entry
 from durable_core.wait.answers import ANSWER
 from durable_core.wait.form_model import FieldModel, FormModel
@@ -80,7 +80,7 @@ def ask(question: Entry, form: FormModel, give: Give, still_open: Callable[[], b
                 return True
             except InputValidationError as error:
                 faults = {name: tuple(found) for name, found in error.errors.items()}
-            except (AlreadyAnsweredError, WaitNotFoundError) as error:
+            except (AlreadyAnsweredError, InvalidStateError, WaitNotFoundError) as error:
                 emit(safe(error))
                 return True
         for name, found in faults.items():
