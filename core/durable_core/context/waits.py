@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from durable_core.clock import aware
 from durable_core.context.attempt import ContextServices
+from durable_core.definition.checks import check_timeout_options
 from durable_core.durations import from_parts, to_seconds
 from durable_core.errors import DefinitionError, InvalidStateError
 
@@ -177,8 +178,7 @@ class WaitMethods:
 
 
 def _timed(method: str, timeout: float | timedelta | None, value: Any, on_timeout: str) -> dict[str, Any]:
-    if on_timeout not in ("resume", "fail"):
-        raise DefinitionError(f'ctx.{method}: on_timeout must be "resume" or "fail", not {on_timeout!r}')
+    check_timeout_options(timeout, value, on_timeout, f"ctx.{method}")
     seconds = None if timeout is None else to_seconds(timeout, f"ctx.{method}: timeout")
     return {"timeout": seconds, "timeout_value": value, "on_timeout": on_timeout}
 

@@ -6,7 +6,9 @@ import difflib
 import re
 from collections.abc import Iterable
 from datetime import timedelta
+from typing import get_args
 
+from durable_core.definition.nodes import OnTimeout
 from durable_core.durations import to_seconds
 from durable_core.errors import DefinitionError, DurableError, InputValidationError, LimitError
 from durable_core.ids import check_name as check_any_name
@@ -19,6 +21,7 @@ __all__ = [
     "check_name",
     "check_regex",
     "check_seconds",
+    "check_timeout_options",
     "check_within",
     "did_you_mean",
     "fault",
@@ -97,6 +100,15 @@ def check_seconds(value: float | timedelta | None, option: str, where: str, *, z
     if seconds == 0 and not zero:
         raise fault(where, f"{option} must be above 0, got {value!r}", "Leave it out for no limit.")
     return seconds
+
+
+def check_timeout_options(timeout: object, value: object, on_timeout: object, where: str) -> None:
+    """What a wait does on its timeout: nothing unknown, and nothing at all where there is no timeout."""
+    check_choice(on_timeout, get_args(OnTimeout), "on_timeout", where)
+    if timeout is None:
+        for option, given in (("timeout_value", value is not None), ("on_timeout", on_timeout != "resume")):
+            if given:
+                raise fault(where, f"{option} means nothing without a timeout", f"Give timeout=, or no {option}.")
 
 
 def check_regex(pattern: object, option: str, where: str, flags: int = 0) -> str:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any, Literal, get_args
 
 from durable_core.codec.registry import is_model, register_type, type_name
-from durable_core.definition.checks import check_choice, check_name, check_seconds, fault
+from durable_core.definition.checks import check_choice, check_name, check_seconds, check_timeout_options, fault
 from durable_core.definition.nodes import (
     EventNode,
     InputNode,
@@ -43,7 +43,7 @@ FILTER_OPS = ("eq", "ne", "gt", "ge", "lt", "le", "in", "exists")
 
 def timeout_rule(timeout: float | timedelta | None, value: Any, on_timeout: object, where: str) -> TimeoutRule:
     """When a wait gives up, and what happens then."""
-    check_choice(on_timeout, get_args(OnTimeout), "on_timeout", where)
+    check_timeout_options(timeout, value, on_timeout, where)
     return TimeoutRule(
         seconds=check_seconds(timeout, "timeout", where, zero=True),
         value=encode_constant(value, "timeout_value", where),
