@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field
 from durable_core.dsl import FormField
 from durable_core.dsl.forms import fields_of_model
 from durable_core.errors import DefinitionError
+from durable_core.wait.fields import field_value
 
 FIELDS = [
     FormField("name"),
@@ -68,6 +69,12 @@ def test_what_is_not_given_is_left_out() -> None:
         ({"type": "datetime", "max": "2030-01-01T10:00Z", "default": "2030-01-01T09:00-05:00"}, "above max"),
         ({"min_length": 2, "default": "x"}, "shorter than min_length 2"),
         ({"max_length": 2, "default": "xxx"}, "longer than max_length 2"),
+        ({"type": "email", "default": "ana at home"}, "'ana at home' is no e-mail address"),
+        ({"type": "email", "required": True, "default": ""}, "'' is no e-mail address"),
+        ({"type": "email", "pattern": r".+@example\.org", "default": "ana@example.com"}, "does not match the pattern"),
+        ({"pattern": "[a-z]+", "default": "abc1"}, "'abc1' does not match the pattern"),
+        ({"type": "textarea", "pattern": "(?=x).*", "default": "abc"}, "does not match the pattern"),
+        ({"required": True, "pattern": "[a-z]+", "default": ""}, "does not match the pattern"),
         ({"type": "multiselect", "options": ["a"], "min_length": 1, "default": []}, "shorter than min_length 1"),
         ({"type": "boolean", "default": 1}, "default"),
         ({"default": 3}, "default"),
@@ -80,6 +87,22 @@ def test_what_is_not_given_is_left_out() -> None:
 def test_an_option_that_does_not_fit_is_refused_naming_the_field(options: dict[str, Any], says: str) -> None:
     with pytest.raises(DefinitionError, match=says):
         FormField("field", **options)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"type": "email", "default": " ana@example.org "},
+        {"type": "email", "default": ""},
+        {"pattern": "[a-z]+", "default": "abc"},
+        {"pattern": "[a-z]+", "default": ""},
+        {"pattern": "(?=x).*", "default": "xyz"},
+    ],
+)
+def test_a_default_that_its_field_takes_as_an_answer_is_taken(options: dict[str, Any]) -> None:
+    """Also an empty one, where nothing needs to be given."""
+    field = FormField("field", **options)
+    assert field_value(field, field.default)[1] == []
 
 
 def test_a_field_needs_a_name() -> None:
@@ -115,12 +138,14 @@ def test_a_model_is_a_form() -> None:
 
 class Odd(BaseModel):
     seats: int = Field(default=0, ge=1, le=9)
+    mail: str = Field(default="nobody", json_schema_extra={"format": "email"})
 
 
 def test_a_models_default_outside_its_bounds_is_left_to_the_model() -> None:
     """pydantic takes it; the screen shows the bounds and offers no value that it would refuse."""
-    (found,) = fields_of_model(Odd)
-    assert (found.min, found.max, found.default, found.required) == (1, 9, None, False)
+    seats, mail = fields_of_model(Odd)
+    assert (seats.min, seats.max, seats.default, seats.required) == (1, 9, None, False)
+    assert (mail.type, mail.default) == ("email", None)
 
 
 def test_bounds_of_times_are_compared_as_times() -> None:

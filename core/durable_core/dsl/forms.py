@@ -7,10 +7,12 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, fields
 from datetime import date, datetime
+from functools import lru_cache
 from typing import Any, Literal, get_args
 
 from durable_core.definition.checks import check_choice, check_count, check_name, check_regex, fault
 from durable_core.dsl.guard import checked_options
+from durable_core.dsl.patterns import fully_matches, is_email
 from durable_core.errors import DefinitionError
 
 __all__ = ["FieldType", "FormField", "fields_of_model"]
@@ -144,7 +146,7 @@ class FormField:
         return value
 
     def _check_default(self, where: str) -> None:
-        """A default that is out of bounds would be a fault of whoever leaves the field out."""
+        """A default that the field refuses would be a fault of whoever leaves the field out."""
         default = self.default
         if self.type in (*_NUMERIC, *_TIMES):
             if self.min is not None and self._ordered(default) < self._ordered(self.min):
@@ -156,6 +158,16 @@ class FormField:
                 raise fault(where, f"the default {default!r} is shorter than min_length {self.min_length}")
             if self.max_length is not None and len(default) > self.max_length:
                 raise fault(where, f"the default {default!r} is longer than max_length {self.max_length}")
+            if self.type in _TEXTUAL:
+                self._check_default_text(default.strip() if self.type == "email" else default, where)
+
+    def _check_default_text(self, text: str, where: str) -> None:
+        if not text and not self.required:
+            return
+        if self.type == "email" and not is_email(text):
+            raise fault(where, f"the default {self.default!r} is no e-mail address", "Write it like ana@example.org.")
+        if self.pattern is not None and _default_matches(self.pattern, text) is False:
+            raise fault(where, f"the default {self.default!r} does not match the pattern {self.pattern!r}")
 
     def _ordered(self, value: Any) -> Any:
         """A bound or default as what is compared; texts of times in several zones have another order."""
@@ -176,6 +188,12 @@ class FormField:
     def from_json(cls, written: Mapping[str, Any]) -> FormField:
         """The field that `to_json` wrote."""
         return cls(**written)
+
+
+@lru_cache(maxsize=256)
+def _default_matches(pattern: str, default: str) -> bool | None:
+    """Whether a default matches; kept, since fields are made anew for each question that is drawn or answered."""
+    return fully_matches(pattern, default)
 
 
 def _offered(value: Any, options: Sequence[Any]) -> bool:
@@ -221,7 +239,7 @@ def _field_of(name: str, shape: Mapping[str, Any], required: bool, defs: Mapping
         options |= {"min_length": inner.get(lengths[0]), "max_length": inner.get(lengths[1])}
     few = {key: value for key, value in options.items() if key in ("required", "label", "help", "options")}
     default = {"default": shape.get("default")}
-    # A default outside the bounds, and bounds in another dialect, only shape the screen: the model checks the answer.
+    # A default that does not fit, and bounds in another dialect, only shape the screen: the model checks the answer.
     for given in (options | default, options, few | default):
         with suppress(DefinitionError):
             return FormField(name, type=kind, **given)

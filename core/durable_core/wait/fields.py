@@ -12,15 +12,13 @@ from typing import Any, Final
 
 from durable_core.codec import encode, same_tree, to_plain
 from durable_core.dsl.forms import FormField
+from durable_core.dsl.patterns import fully_matches, is_email
 from durable_core.errors import SerializationError
-from durable_core.wait.patterns import fully_matches
 
 __all__ = ["FieldFault", "choose", "choose_many", "field_value", "is_blank", "shown"]
 
 _INTEGER: Final = re.compile(r"[+-]?[0-9]{1,400}")
 _NUMBER: Final = re.compile(r"[+-]?(?:[0-9]{1,400}(?:\.[0-9]{0,400})?|\.[0-9]{1,400})(?:[eE][+-]?[0-9]{1,4})?")
-_EMAIL: Final = re.compile(r"[^@\s\x00-\x1f]{1,64}@(?:[^@\s.]{1,63}\.){1,10}[^@\s.]{2,63}")
-_EMAIL_CHARS: Final = 254
 _YES: Final = frozenset({"true", "yes", "on", "1", "y", "t"})
 _NO: Final = frozenset({"false", "no", "off", "0", "n", "f"})
 
@@ -233,7 +231,7 @@ def _text_faults(field: FormField, value: str) -> Iterable[str]:
     if not value and not field.required:
         return
     yield from _length_faults(field, value, "characters")
-    if field.type == "email" and (len(value) > _EMAIL_CHARS or not _EMAIL.fullmatch(value)):
+    if field.type == "email" and not is_email(value):
         yield f"must be an e-mail address, got {shown(value)}"
     if field.pattern is not None:
         match fully_matches(field.pattern, value):

@@ -1,14 +1,15 @@
-"""Patterns of form fields, matched in bounded time whatever the pattern and the text."""
+"""What the texts of form fields are held against: patterns, in bounded time whatever both are, and e-mail addresses."""
 
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from functools import lru_cache
 from typing import Any, Final
 
-__all__ = ["PATTERN_SECONDS", "fully_matches"]
+__all__ = ["PATTERN_SECONDS", "fully_matches", "is_email"]
 
 PATTERN_SECONDS: Final = 2.0
 """How long a pattern may take that only a backtracking engine knows."""
@@ -16,6 +17,15 @@ PATTERN_SECONDS: Final = 2.0
 _CHILD: Final = (
     "import json, re, sys; p, t = json.load(sys.stdin); sys.stdout.write('1' if re.fullmatch(p, t) else '0')"
 )
+
+
+_EMAIL: Final = re.compile(r"[^@\s\x00-\x1f]{1,64}@(?:[^@\s.]{1,63}\.){1,10}[^@\s.]{2,63}")
+_EMAIL_CHARS: Final = 254
+
+
+def is_email(text: str) -> bool:
+    """Whether a text has the form of an e-mail address."""
+    return len(text) <= _EMAIL_CHARS and _EMAIL.fullmatch(text) is not None
 
 
 def fully_matches(pattern: str, text: str) -> bool | None:
