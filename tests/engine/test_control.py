@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from durable_core.dsl import Retry, foreach, loop, parallel, step, workflow
+from durable_core.dsl import Retry, foreach, loop, parallel, step, wait_for_event, workflow
 from durable_core.engine.engine import Engine
-from durable_core.errors import InvalidStateError
+from durable_core.errors import InputValidationError, InvalidStateError
 from tests.engine.runs import Held, attempts, completed, end_of, until
 
 
@@ -52,6 +52,20 @@ def test_cancel_lets_the_running_body_end_and_records_it(engine: Engine, mode: A
     assert completed(run) == ["slow"]
     assert run.context["slow_end"] == "recorded"
     assert "after" not in run.context
+
+
+@pytest.mark.parametrize("reason", [5, {"why": "so"}, ["so"], b"so", True], ids=repr)
+def test_a_reason_that_is_no_text_is_refused_before_anything_happens(engine: Engine, reason: Any) -> None:
+    run = engine.start(flow(wait_for_event("go")))
+    for act in (engine.pause, engine.cancel):
+        with pytest.raises(InputValidationError, match=f"reason must be a string, not {type(reason).__name__}"):
+            act(run, reason=reason)
+    assert (run.paused, run.cancelling, run.completed_at) == (False, False, None)
+
+
+def test_a_reason_that_no_store_can_hold_is_kept_readable(engine: Engine) -> None:
+    run = engine.start(flow(wait_for_event("go")))
+    assert engine.pause(run, reason="a\0b \udc80").reason == r"a\x00b \udc80"
 
 
 def test_terminate_fences_what_the_body_returns(engine: Engine) -> None:

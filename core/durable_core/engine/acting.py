@@ -23,6 +23,7 @@ from durable_core.failpoints import failpoint
 from durable_core.ids import new_execution_id
 from durable_core.limits import LIMITS, check_limit
 from durable_core.store.transaction import Transaction
+from durable_core.text import storable_text
 from durable_core.wait import events, inputs
 
 
@@ -66,7 +67,27 @@ def cancel(engine: Acting, execution_id: str, mode: controls.CancelMode, reason:
     modes = list(get_args(controls.CancelMode))
     if mode not in modes:
         raise InvalidStateError(f"There is no cancel mode {mode!r}.", state=str(mode), allowed=modes)
-    control(engine, execution_id, lambda tx, key: controls.cancel(tx, key, engine.definitions, mode, reason))
+    why = _why(reason)
+    control(engine, execution_id, lambda tx, key: controls.cancel(tx, key, engine.definitions, mode, why))
+
+
+def pause(engine: Acting, execution_id: str, reason: str | None) -> None:
+    """Let no further step begin."""
+    why = _why(reason)
+    control(engine, execution_id, lambda tx, key: controls.pause(tx, key, engine.definitions, why))
+
+
+def _why(reason: object) -> str | None:
+    """A reason as it is recorded; InputValidationError for what is no text."""
+    if reason is None:
+        return None
+    if not isinstance(reason, str):
+        raise InputValidationError(
+            f"reason must be a string, not {type(reason).__name__}",
+            errors={"reason": ["must be a string"]},
+            hint="Say in words why, or leave it out.",
+        )
+    return storable_text(reason)
 
 
 def control(engine: Acting, execution_id: str, action: Callable[[Transaction, str], Settled]) -> None:

@@ -336,7 +336,9 @@ class Engine:
 
     def pause(self, id: str | Execution, reason: str | None = None) -> Execution:
         """No further step begins until `resume`."""
-        return self._control(_id(id), lambda tx, key: control.pause(tx, key, self.definitions, reason))
+        self._must_be_open()
+        acting.pause(self, _id(id), reason)
+        return Execution(self, _id(id))
 
     def resume(self, id: str | Execution) -> Execution:
         """Let a paused execution go on."""
