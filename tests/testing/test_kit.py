@@ -29,7 +29,7 @@ from durable_core.dsl import (
     wait_for_input,
     workflow,
 )
-from durable_core.errors import DefinitionError, InvalidStateError
+from durable_core.errors import DefinitionError, InputValidationError, InvalidStateError
 from durable_core.testing.kit import Kit
 from tests.architecture.sources import ROOTS
 
@@ -172,6 +172,26 @@ def test_a_failed_assertion_shows_steps_waits_error_and_context(durable: Kit) ->
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    ("status", "says"),
+    [
+        ("zz", "no execution status 'zz'. There are: pending, running, waiting, completed, .*compensation_failed"),
+        ("complete", "Did you mean 'completed'"),
+        ("paused", r"flag beside the status: assert run\.paused"),
+        (["failed"], "no execution status"),
+        (None, "no execution status None"),
+    ],
+)
+def test_a_status_that_there_is_not_is_refused_with_those_there_are(durable: Kit, status: Any, says: str) -> None:
+    @workflow
+    def flow() -> Any:
+        return [wait_for_event("go")]
+
+    run = durable.start_workflow(flow)
+    with pytest.raises(InputValidationError, match=says):
+        durable.assert_workflow_status(run, status)
+
+
 def test_any_failed_assertion_shows_what_the_executions_did(tmp_path: Path) -> None:
     """In the report of pytest, once each, whether or not the assertion knew of them."""
     (tmp_path / "conftest.py").write_text(

@@ -9,15 +9,16 @@ from types import TracebackType
 from typing import Any, Self
 
 from durable_core.clock import VirtualClock, from_us, seconds_to_us, to_us
+from durable_core.definition.checks import did_you_mean
 from durable_core.dsl.registry import registry
 from durable_core.dsl.workflow import Workflow
 from durable_core.durations import from_parts
 from durable_core.engine.engine import Engine
 from durable_core.engine.execution import Execution
-from durable_core.errors import InvalidStateError
+from durable_core.errors import InputValidationError, InvalidStateError
 from durable_core.executor.worker import Worker
 from durable_core.query.entry import Entry
-from durable_core.query.executions import Filter, page
+from durable_core.query.executions import FLAGS, Filter, page
 from durable_core.status import TERMINAL, ExecutionStatus
 from durable_core.testing.doubles import UNSET, StepDouble, stubbed, substituted
 from durable_core.testing.quiet import Quiet
@@ -181,8 +182,8 @@ class Kit:
 
     def assert_workflow_status(self, run: str | Execution, status: str, timeout: float = SETTLE_SECONDS) -> Execution:
         """The execution comes to that status and stays there as long as the clock stands; returns it."""
+        wanted = _status(status)
         found = self._run(run)
-        wanted = ExecutionStatus(status)
         if wanted in TERMINAL:
             self._until(found, lambda: ExecutionStatus(found.status) in TERMINAL, timeout)
         else:
@@ -289,3 +290,16 @@ class Kit:
     ) -> AbstractContextManager[Any]:
         """In the block, ``package.module.name`` is a mock that returns, raises or does that; gives the mock."""
         return stubbed(target, returns, raises, side_effect)
+
+
+def _status(word: str) -> ExecutionStatus:
+    """The status of that name; InputValidationError for what is none."""
+    words = [each.value for each in ExecutionStatus]
+    if word not in words:
+        flag = f"It is a flag beside the status: assert run.{word}." if word in list(FLAGS) else None
+        raise InputValidationError(
+            f"There is no execution status {word!r}.",
+            errors={"status": ["is none"]},
+            hint=flag or did_you_mean(str(word), words),
+        )
+    return ExecutionStatus(word)
