@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from durable_core.graph import Graph, build_graph, overlay_facts
 from durable_core.graph.boxes import TextPicture
@@ -12,8 +14,10 @@ from durable_core.graph.canvas import Segment, Viewport, cell_cut
 from durable_core.graph.measure import cell_width
 from durable_core.graph.model import Direction, NodeState
 from durable_core.graph.overlay import overlay
+from durable_core.graph.plain import plain
 from durable_core.graph.rail import rail
 from tests.graph import flows, generated, runs
+from tests.graph.hostile import NAMES
 from tests.graph.seeds import seeds
 
 
@@ -144,9 +148,30 @@ def test_everything_that_fits_is_named() -> None:
     assert {"business", "no", "yes", "enterprise"} <= set(text.replace("│", " ").split())
 
 
-def test_ascii_pictures_are_ascii() -> None:
-    graph = overlay_facts(build_graph(flows.order_fulfilment()), runs.during())
-    assert graph.to_text(ascii=True).isascii()
+@pytest.mark.parametrize("direction", ["down", "right"])
+def test_ascii_pictures_are_ascii_whatever_the_names(direction: Direction) -> None:
+    hostile = build_graph(flows.define("odd", *(flows.step(name) for name in NAMES.values())))
+    for graph in (*stated(), hostile):
+        assert graph.to_text(ascii=True, direction=direction).isascii()
+        rows = TextPicture(graph, ascii=True, direction=direction).paint()
+        assert all(text.isascii() for row in rows for text, _ in row)
+        assert all(text.isascii() for row in rail(graph, ascii=True) for text, _ in row.segments(ascii=True))
+
+
+def test_names_in_ascii_can_be_read_where_they_have_latin_letters_and_keep_their_boxes() -> None:
+    steps = [flows.step(name) for name in ("Größe prüfen", "señal-nº 2", "注文", "e\u0301t\u0065\u0301", "Ｗ🚀!")]
+    text = build_graph(flows.define("odd", *steps)).to_text(ascii=True)
+    rows = [line.strip() for line in text.splitlines()]
+    named = [number for number, row in enumerate(rows) if row.startswith("| o ")]
+    assert [rows[number][4:-1].rstrip() for number in named] == ["Gro?e prufen", "senal-no 2", "????", "ete", "W ??!"]
+    assert all(len(rows[number - 1]) == len(rows[number]) == len(rows[number + 1]) for number in named)
+
+
+@given(st.text(alphabet=st.characters(exclude_categories=["Cs"])))
+def test_text_in_ascii_is_as_wide(text: str) -> None:
+    """Everything else of the picture was laid out for the text as it is written."""
+    found = plain(text)
+    assert found.isascii() and len(found) == cell_width(text)
 
 
 def test_states_are_glyphs_and_words() -> None:

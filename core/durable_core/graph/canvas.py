@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 
 from durable_core.graph.layout import Point
 from durable_core.graph.measure import cell_width, character_cells, is_narrow
+from durable_core.graph.plain import plain
 
 Segment = tuple[str, str]
 """Text and its style token; an empty token is blank ground."""
@@ -46,7 +47,6 @@ DOTTED: Final = {**LINES, UP: "┆", DOWN: "┆", UP | DOWN: "┆", LEFT: "┄",
 ASCII_LINES: Final = {
     mask: "|" if not mask & (LEFT | RIGHT) else "-" if not mask & (UP | DOWN) else "+" for mask in range(16)
 }
-PLAINER: Final = str.maketrans("…·×→≤", ".,x><")
 RANK: Final = {"edge.off": 0, "edge": 1, "edge.taken": 2, "edge.live": 3}
 
 
@@ -63,8 +63,8 @@ class Canvas:
     def put(self, x: int, y: int, text: str, style: str, wide: int = -1) -> None:
         """Text at a place; `wide` columns, where that is known."""
         if self.top <= y < self.bottom and x < self.right:
-            if self.ascii and not text.isascii():
-                text = text.translate(PLAINER)
+            if self.ascii:
+                text = plain(text)
             self.spans[y - self.top].append((x, text, style, cell_width(text) if wide < 0 else wide))
 
     def ready(self, form: Form) -> Form:

@@ -12,7 +12,6 @@ from durable_core.graph.canvas import (
     DOWN,
     LEFT,
     LINES,
-    PLAINER,
     RIGHT,
     UP,
     Form,
@@ -22,6 +21,7 @@ from durable_core.graph.canvas import (
 from durable_core.graph.glyphs import GLYPHS, TYPE_MARKS
 from durable_core.graph.layout import Point
 from durable_core.graph.measure import cell_width
+from durable_core.graph.plain import plain
 
 _BLANK: Final = 32
 _SOLID: Final = 0x80
@@ -83,7 +83,7 @@ class Grid:
         """A byte for each character, or nothing where some have none."""
         if text.isascii():
             return text.encode()  # mostly names, each of them once
-        signs = text.translate(PLAINER) if self.ascii else text
+        signs = plain(text) if self.ascii else text
         try:
             known = self._known[text] = codecs.charmap_encode(signs, "strict", _WRITE)[0]
         except UnicodeEncodeError:
@@ -98,6 +98,8 @@ class Grid:
         """A box with a name in the middle of its three rows."""
         head, left, right, foot = form.drawn
         view, stride, wide, at = self._view, self.stride, form.wide, y * self.stride + x
+        if self.ascii:
+            name = plain(name)
         view[at : at + wide] = head
         at += stride
         if name.isascii():
@@ -180,7 +182,7 @@ class Grid:
             return whole
         lines = whole.split("\n")
         for y, x, text in sorted(self._apart, reverse=True):  # from the end of each row: they may be wide
-            lines[y] = _inserted(lines[y], x, text.translate(PLAINER) if self.ascii else text)
+            lines[y] = _inserted(lines[y], x, plain(text) if self.ascii else text)
         if cut and width is not None:
             lines = [cell_cut(line, width) for line in lines]
         return "\n".join([line.rstrip() for line in lines])

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from durable_core.graph.canvas import Segment
 from durable_core.graph.escape import one_line
 from durable_core.graph.glyphs import ASCII_GLYPHS, ASCII_MARKS, GLYPHS, TYPE_MARKS
 from durable_core.graph.look import Look, Tone, look_of
 from durable_core.graph.model import GraphData
+from durable_core.graph.plain import plain
 
-DEEPEST = 24
+_GUIDE: Final = str.maketrans("│├╰─", "|+`-")
+DEEPEST: Final = 24
 """Levels drawn as guides; what is deeper stands at the same place."""
 
 
@@ -28,14 +31,17 @@ class RailRow:
 
     def segments(self, *, ascii: bool = False) -> list[Segment]:
         """The row as (text, style token)."""
-        guide = self.guide
         if ascii:
-            guide = guide.translate(str.maketrans("│├╰─", "|+`-"))
+            return [
+                (plain(text), style) for text, style in self._segments(self.guide.translate(_GUIDE), ASCII_GLYPHS, "<")
+            ]
+        return self._segments(self.guide, GLYPHS, "↶")
+
+    def _segments(self, guide: str, glyphs: dict[Tone, str], back: str) -> list[Segment]:
         style = {"not_taken": "label.off", "not_reached": "label"}.get(self.tone, "label.taken")
         if self.look is None:
             return [(guide, "edge"), (self.text, style)]
-        glyph = (ASCII_GLYPHS if ascii else GLYPHS)[self.tone]
-        row = [(guide, "edge"), (f"{glyph} ", self.tone)]
+        row = [(guide, "edge"), (f"{glyphs[self.tone]} ", self.tone)]
         if self.mark:
             row.append((f"{self.mark} ", self.tone))
         row.append((self.text, "name.off" if self.tone == "not_taken" else "name"))
@@ -43,7 +49,7 @@ class RailRow:
         if words:
             row.append((f"  {words}", self.tone))
         if self.undo:
-            row.append((f"  {'<' if ascii else '↶'} {self.undo}", "compensation"))
+            row.append((f"  {back} {self.undo}", "compensation"))
         return row
 
 
