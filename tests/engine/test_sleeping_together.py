@@ -14,6 +14,7 @@ from durable_core.executor.load import Loader
 from durable_core.executor.plan import Plan
 from durable_core.executor.record import SettleUnit, SleepUnit, unit_for
 from durable_core.executor.settlement import Holder
+from durable_core.store.claims import Taken, mark_running
 from durable_core.wait.spec import WaitSpec
 from tests.crash import tables
 
@@ -104,6 +105,24 @@ def test_whom_something_happened_to_meanwhile_does_not_go_to_sleep(engine: Engin
     engine.committer.commit_all(units)
     assert [unit.value() for unit in units] == [True, False, True]
     assert written(engine, other.execution_id) == before
+
+
+def test_who_was_frozen_between_a_claim_and_its_mark_marks_nothing(engine: Engine) -> None:
+    """S-3, E-3: the token was taken over meanwhile, and sleeps; its execution waits, and is not running."""
+    [claim] = claimed(engine, 1)
+    held = Taken(claim.token_id, claim.execution_id, "sleeps_first", "default", 0, 0, claim.fence)
+    with engine.database.write() as tx:
+        tx.execute("UPDATE tokens SET fence = 2")
+    claim.fence = 2
+    assert engine.committer.commit(SleepUnit(asleep(claim))) is True
+    engine.committer.run(lambda tx: mark_running(tx, [held]))
+    assert [row["status"] for row in tables.read(engine.database.url).executions] == ["waiting"]
+    assert engine.verify() == []
+    with engine.database.write() as tx:
+        tx.execute("UPDATE executions SET status = 'running'")
+    assert [(finding.promise, finding.message) for finding in engine.verify()] == [
+        ("E-3", "it is running, yet nothing of it runs")
+    ]
 
 
 def test_a_sleep_after_another_wait_of_the_body_is_settled(engine: Engine) -> None:

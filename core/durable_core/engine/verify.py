@@ -98,6 +98,13 @@ _RULES: Final = (
     ),
     _Rule(
         "E-3",
+        "SELECT e.id, COUNT(*) FROM executions e JOIN tokens t ON t.execution_id = e.id WHERE e.status = 'running' "
+        "GROUP BY e.id HAVING COUNT(*) FILTER (WHERE t.status IN ('ready', 'running', 'paused')) = 0 "
+        "AND COUNT(*) FILTER (WHERE t.status IN ('retry', 'waiting')) > 0",
+        "it is running, yet nothing of it runs",
+    ),
+    _Rule(
+        "E-3",
         "SELECT execution_id, path FROM tokens WHERE status = 'retry' AND available_at IS NULL",
         "its next attempt at {0} has no due time",
     ),

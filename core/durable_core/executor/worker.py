@@ -421,7 +421,7 @@ class Worker:
         taken = [each.token_id for each in claimed]
         begun = {each.execution_id for each in claimed}
         failpoint("after_claim", self.id)
-        self.committer.run(lambda tx: claims.mark_running(tx, begun))
+        self.committer.run(lambda tx: claims.mark_running(tx, claimed))
         failpoint("after_mark", self.id)
         self._tell_claimed(begun)
         self._intake.take_up(taken)

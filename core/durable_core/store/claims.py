@@ -4,13 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from durable_core.failpoints import failpoint
 from durable_core.store import statements as sql
 from durable_core.store.ahead import catch_up
 from durable_core.store.transaction import Transaction
 from durable_core.store.wait_statements import CLOSE_GROUP, END_DUE
+
+
+class Held(Protocol):
+    """A token under a fence."""
+
+    @property
+    def token_id(self) -> str: ...
+    @property
+    def execution_id(self) -> str: ...
+    @property
+    def fence(self) -> int: ...
 
 
 class Taken(NamedTuple):
@@ -97,14 +108,17 @@ def claim(
     return taken
 
 
-def mark_running(tx: Transaction, executions: Iterable[str]) -> None:
-    """Executions whose tokens were claimed are running.
+def mark_running(tx: Transaction, claimed: Iterable[Held]) -> None:
+    """Executions whose tokens were claimed are running, if they still are: their worker may have been frozen (S-3).
 
     On PostgreSQL this is a transaction of its own: records lock the execution before its tokens, claims the other way.
     """
     now = tx.now()
+    rows = [
+        {"execution": each.execution_id, "token": each.token_id, "fence": each.fence, "now": now} for each in claimed
+    ]
     # in one order everywhere, so that two workers cannot block each other
-    tx.execute_many(sql.MARK_RUNNING, [{"execution": each, "now": now} for each in sorted(executions)])
+    tx.execute_many(sql.MARK_RUNNING, sorted(rows, key=lambda row: (row["execution"], row["token"])))
 
 
 def next_due(tx: Transaction) -> int | None:

@@ -59,7 +59,8 @@ WHERE id = :execution"""
 
 MARK_RUNNING: Final = """
 UPDATE executions SET status = 'running', started_at = COALESCE(started_at, :now), revision = revision + 1
-WHERE id = :execution AND status IN ('pending', 'waiting')"""
+WHERE id = :execution AND status IN ('pending', 'waiting')
+    AND EXISTS (SELECT 1 FROM tokens t WHERE t.id = :token AND t.fence = :fence AND t.status = 'running')"""
 
 ADOPT_DEFINITION: Final = """
 UPDATE executions SET definition_hash = :hash, bodies = :bodies, revision = revision + 1
