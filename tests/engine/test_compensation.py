@@ -10,6 +10,8 @@ import pytest
 from durable_core.dsl import Retry, foreach, loop, parallel, step, workflow
 from durable_core.engine.engine import Engine
 from durable_core.errors import InvalidStateError
+from durable_core.executor.claim import Claim
+from durable_core.executor.worker import Worker
 from tests.engine.runs import Held, attempts, end_of, undone, until
 
 
@@ -282,3 +284,28 @@ def test_a_compensated_execution_is_final(engine: Engine) -> None:
         engine.retry(run)
     assert end_of(engine, flow(book.step("z"), name="other")).status == "completed"
     assert run.status == "compensated"
+
+
+def test_a_handler_does_not_begin_when_the_lease_was_lost_while_it_was_looked_for(engine: Engine) -> None:
+    """S-4: the lease is looked at right before the handler, not only before the store is asked for it."""
+    book = Book()
+    released: list[str] = []
+    with pytest.MonkeyPatch.context() as patch:
+        looked: list[bool] = []
+
+        def once(self: Worker, claim: Claim) -> bool:
+            if claim.token.mode != "compensate":
+                return True
+            looked.append(True)
+            return len(looked) == 1
+
+        patch.setattr(Worker, "_still_held", once)
+        patch.setattr(Worker, "_released", lambda self, claim: released.append(claim.token_id))
+        run = engine.start(flow(book.step("a"), fails), {"n": 0})
+        until(lambda: released, "the release")
+        assert book.undone == []
+        assert len(looked) == 2
+    engine.abandon_workers()
+    engine.start_worker()
+    assert run.wait(20).status == "compensated"
+    assert book.names == ["a"]

@@ -55,8 +55,8 @@ class Compensation:
     hopeless: bool = False
 
 
-def plan_compensation(claim: Claim, database: Database) -> Compensation:
-    """Run the next handler, if one is left."""
+def plan_compensation(claim: Claim, database: Database, still_held: Callable[[Claim], bool]) -> Compensation | None:
+    """Run the next handler, if one is left; None when the lease was lost while it was looked for (S-4)."""
     with database.read() as tx:
         found = tx.fetch_one(sql.NEXT_COMPENSATION, {"execution": claim.execution_id})
     plan = Compensation(claim)
@@ -67,6 +67,8 @@ def plan_compensation(claim: Claim, database: Database) -> Compensation:
     assert isinstance(node, WorkNode) and node.compensate is not None
     spec = node.compensate
     failpoint("before_compensation", claim.token_id)
+    if not still_held(claim):
+        return None
     started_at = now_us()
     error: BaseException | None = None
     result = None

@@ -172,8 +172,11 @@ class Runner:
                 plan.begun_at = now
         return unit_for(plan, self.around.holder_for)
 
-    def _compensate(self, claim: Claim) -> Unit:
-        plan = plan_compensation(claim, self.around.committer.database)
+    def _compensate(self, claim: Claim) -> Unit | None:
+        plan = plan_compensation(claim, self.around.committer.database, self.around.still_held)
+        if plan is None:
+            self.around.released(claim)
+            return None
         if self.around.test_clock is not None:
             tell_by(self.around.test_clock, claim, plan.rows)
         return CompensateUnit(plan, self.around.holder_for(claim))
