@@ -13,7 +13,12 @@ import pytest
 from durable_core import failpoints
 from durable_core.definition.model import Definition
 from durable_core.engine.engine import Engine
-from durable_core.executor.takeover import take_over_expired
+from durable_core.executor.claim import Claim
+from durable_core.executor.fast import MoveUnit
+from durable_core.executor.load import Loader
+from durable_core.executor.plan import Plan, step_row
+from durable_core.executor.takeover import give_back, take_over_expired
+from durable_core.status import AttemptStatus
 from durable_core.store.ahead import catch_up
 from durable_core.store.claims import renew
 from durable_core.store.transaction import Transaction
@@ -162,3 +167,27 @@ def test_a_worker_starts_though_another_sweeps_what_it_finds(
             tx.fetch("SELECT id FROM executions WHERE id = :id FOR UPDATE", {"id": run.id})
             engine.start_worker()
         assert run.wait(20).status == "completed"
+
+
+def test_a_token_that_is_given_back_while_its_move_is_on_its_way_stands_after_it(postgres_url: str) -> None:
+    """E-4, S-2: the one who gave it back saw no step of that move yet, and it ran again."""
+    shape = ALL["sequence"]
+    with Engine(postgres_url, worker=False) as engine, Engine(postgres_url, worker=False) as other:
+        run = engine.start(shape.workflow)
+        with engine.database.write() as tx:
+            tx.execute("UPDATE tokens SET status = 'running', worker_id = 'w', lease_until = 0, fence = 1")
+        with engine.database.read() as tx:
+            [claim] = Loader(engine.definitions.stored, "w").load(tx, [run.id])
+        assert isinstance(claim, Claim)
+        place = claim.definition.places[claim.node.path]
+        row = step_row(claim, claim.node, (), AttemptStatus.COMPLETED, started_at=1, completed_at=2)
+        move = MoveUnit(Plan(claim, claim.token, claim.token._replace(path=place.next), rows=[row]))
+        stored = other.definitions.stored
+        giving = threading.Thread(target=lambda: other.committer.run(lambda tx: give_back(tx, run.id, 1, "w", stored)))
+        with engine.database.write() as tx:
+            assert move.write(tx) is True
+            giving.start()
+            while not _waits(postgres_url):
+                time.sleep(0.005)
+        giving.join(20)
+    assert tables.query(postgres_url, "SELECT status, path FROM tokens") == [{"status": "ready", "path": place.next}]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -9,13 +10,17 @@ import pytest
 from durable_core.dsl import loop, step, workflow
 from durable_core.engine.engine import Engine
 from durable_core.engine.execution import Execution
+from durable_core.errors import StoreUnreachableError
 from durable_core.executor.claim import CHANGES_INTERVAL, Claim
 from durable_core.executor.fast import MoveUnit
 from durable_core.executor.load import Loader
 from durable_core.executor.plan import Plan, step_row
+from durable_core.executor.record import SettleUnit
+from durable_core.executor.settlement import Holder
 from durable_core.live.fetch import fetch_view
 from durable_core.status import AttemptStatus
 from durable_core.store.ahead import catch_up
+from durable_core.store.commit import Committer, Unit
 from tests.crash import tables
 from tests.engine.runs import Held, completed, until
 
@@ -198,6 +203,38 @@ def test_a_record_that_was_stored_is_not_stored_again(engine: Engine) -> None:
     assert engine.committer.commit(move(claim)) is True
     assert engine.committer.commit(move(claim)) is False
     assert [row["seq"] for row in tables.read(engine.database.url).steps] == [1]
+
+
+def test_what_is_recorded_already_goes_on_where_it_stands(engine: Engine) -> None:
+    """D-3: the locked record of the same move finds it stored, and keeps the token."""
+    claim = claimed(engine)
+    engine.committer.commit(move(claim))
+    holder = Holder("ours", 30_000_000, lambda queue: True)
+    settled = engine.committer.commit(SettleUnit(move(claim).plan, holder, tried=True))
+    assert settled.kept == claim.token_id
+    assert [(row["path"], row["fence"]) for row in tables.read(engine.database.url).tokens] == [("two", 1)]
+    assert [row["seq"] for row in tables.read(engine.database.url).steps] == [1]
+
+
+@pytest.mark.parametrize("which", [1, 2])
+def test_a_reply_that_got_lost_holds_up_nothing(engine: Engine, monkeypatch: pytest.MonkeyPatch, which: int) -> None:
+    """D-3: the first move of a claim, and one that follows others."""
+    moves: list[Unit] = []
+    try_commit = Committer.try_commit
+
+    def losing(self: Committer, units: Sequence[Unit]) -> bool:
+        done = try_commit(self, units)
+        if done and isinstance(units[-1], MoveUnit):
+            moves.append(units[-1])
+            if len(moves) == which:
+                units[-1].error = StoreUnreachableError("the reply got lost")
+        return done
+
+    monkeypatch.setattr(Committer, "try_commit", losing)
+    held.let_go()
+    run = engine.start(flow()).wait(10)
+    assert (run.status, run.output, ran) == ("completed", "12", ["one", "two", "stays"])
+    assert engine.verify() == []
 
 
 @pytest.mark.parametrize(

@@ -32,18 +32,21 @@ from durable_core.store.transaction import Transaction
 class SettleUnit(PlanUnit):
     """Anything but a plain move, under the execution's lock. The result is a `Settled`."""
 
-    __slots__ = ("holder",)
+    __slots__ = ("behind", "holder")
 
-    def __init__(self, plan: Plan, holder: Holder) -> None:
+    def __init__(self, plan: Plan, holder: Holder, *, tried: bool = False) -> None:
         super().__init__(plan)
         self.holder = holder
+        self.behind = tried or plan.claim.row_at is not None
+        """Whether steps may stand ahead of the token's row: those that were `tried` before may be stored (D-3)."""
 
     def write(self, tx: Transaction) -> Settled:
         plan, claim = self.plan, self.plan.claim
-        settlement = Settlement(tx, claim.execution_id, claim.definition, behind=claim.row_at is not None)
+        settlement = Settlement(tx, claim.execution_id, claim.definition, behind=self.behind)
         own = held_token(settlement, claim)
         if (own.path, own.iterations, own.mode) != (plan.start.path, plan.start.iterations, plan.start.mode):
-            raise FencedError(f"What execution {claim.execution_id} did at {plan.start.path!r} is recorded already.")
+            # recorded already, and the reply got lost: the token is still ours, and goes on from where it stands (D-3)
+            return Settled(claim.token_id, status=settlement.status, revision=settlement.revision)
         key = claim.token.key
         settlement.steps = plan.rows
         row = settlement.rows[key]

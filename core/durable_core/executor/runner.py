@@ -302,8 +302,8 @@ class Runner:
                 self._tell("tokens", claim.execution_id, unit.revision, "waiting")
                 return None
             case MoveUnit() | FinishUnit() | SleepUnit():
-                # fenced, stopping or paused: the locked path finds out which
-                self._again(SettleUnit(unit.plan, self.around.holder_for(claim)))
+                # fenced, stopping, paused or recorded before: the locked path finds out which
+                self._again(SettleUnit(unit.plan, self.around.holder_for(claim), tried=True))
                 return None
             case CompensateUnit():
                 failpoint("compensation_recorded", claim.token_id)
@@ -360,7 +360,7 @@ class Runner:
         log.error("execution %s: a record was refused: %s", claim.execution_id, error, exc_info=error)
         plan = _broken(claim, error)
         plan.hopeless = True
-        self._again(SettleUnit(plan, self.around.holder_for(claim)))
+        self._again(SettleUnit(plan, self.around.holder_for(claim), tried=True))
         return None
 
     def _recorded_before(self, claim: Claim) -> Claim | None:

@@ -20,7 +20,7 @@ from durable_core.failpoints import failpoint
 from durable_core.failure import describe_exception
 from durable_core.status import AttemptStatus, TokenStatus
 from durable_core.store import statements as sql
-from durable_core.store.ahead import catch_up
+from durable_core.store.ahead import lock_and_catch_up
 from durable_core.store.control import STOPPING
 from durable_core.store.transaction import Transaction
 
@@ -147,7 +147,7 @@ def give_back(tx: Transaction, token_id: str, fence: int, worker_id: str, defini
         return
     execution_id, key, control, stop, definition_hash = found
     if not control and not stop:
-        catch_up(tx, execution_id)
+        lock_and_catch_up(tx, execution_id)
         tx.execute(sql.RELEASE_TOKEN, {"id": token_id, "fence": fence})
         failpoint("inside_hand_back", token_id)
         return

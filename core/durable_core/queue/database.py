@@ -12,7 +12,7 @@ from durable_core.ids import check_name
 from durable_core.queue.protocol import Claimed, ClaimRequest, Hint, QueueStats
 from durable_core.store import claims
 from durable_core.store import statements as sql
-from durable_core.store.ahead import catch_up
+from durable_core.store.ahead import lock_and_catch_up
 from durable_core.store.commit import Committer
 from durable_core.store.transaction import Transaction
 
@@ -98,7 +98,7 @@ class DatabaseQueue:
         key = {"id": claimed.token_id, "fence": claimed.fence}
 
         def release(tx: Transaction) -> bool:
-            catch_up(tx, claimed.execution_id)
+            lock_and_catch_up(tx, claimed.execution_id)
             statement = _RELEASE_LATER if later > 0 else _RELEASE
             return bool(tx.execute(statement, {**key, "at": tx.now() + later}))
 

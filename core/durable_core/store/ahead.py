@@ -53,8 +53,15 @@ FROM steps s WHERE tokens.id = :execution AND s.execution_id = :execution AND s.
     AND s.seq = {_LAST.format(id=":execution")}"""
 
 
+def lock_and_catch_up(tx: Transaction, execution_id: str) -> bool:
+    """`catch_up` for who does not hold the execution's lock yet: a record may be on its way to its commit."""
+    if tx.dialect == "postgres":
+        tx.fetch("SELECT 1 FROM executions WHERE id = :execution FOR UPDATE", {"execution": execution_id})
+    return catch_up(tx, execution_id)
+
+
 def catch_up(tx: Transaction, execution_id: str) -> bool:
-    """Let token and execution follow the step rows; whether there was anything to do."""
+    """Let token and execution follow the step rows, under the execution's lock; whether there was anything to do."""
     params = {"execution": execution_id}
     if not tx.execute(_FOLLOW_EXECUTION, params):
         return False
@@ -81,4 +88,4 @@ TOKENS: Final = f"""(
         AND s.seq > (SELECT e.revision FROM executions e WHERE e.id = t.id)) AS tokens"""
 """The tokens where they stand, for readers: `FROM {TOKENS}`."""
 
-__all__ = ["MOVE_BY_MANY", "MOVE_BY_ONE", "REVISION", "TOKENS", "catch_up"]
+__all__ = ["MOVE_BY_MANY", "MOVE_BY_ONE", "REVISION", "TOKENS", "catch_up", "lock_and_catch_up"]

@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol
 
 from durable_core.failpoints import failpoint
 from durable_core.store import statements as sql
-from durable_core.store.ahead import catch_up
+from durable_core.store.ahead import lock_and_catch_up
 from durable_core.store.transaction import Transaction
 from durable_core.store.wait_statements import CLOSE_GROUP, END_DUE
 
@@ -135,7 +135,7 @@ def next_due(tx: Transaction) -> int | None:
 def hand_back(tx: Transaction, held: Sequence[tuple[str, int]]) -> None:
     """Give tokens back that this worker holds but will not work on; no crash is counted (E-4)."""
     for token_id, fence in held:
-        catch_up(tx, token_id)
+        lock_and_catch_up(tx, token_id)
         tx.execute(sql.RELEASE_TOKEN, {"id": token_id, "fence": fence})
 
 
