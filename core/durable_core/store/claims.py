@@ -10,7 +10,7 @@ from durable_core.failpoints import failpoint
 from durable_core.store import statements as sql
 from durable_core.store.ahead import lock_and_catch_up
 from durable_core.store.transaction import Transaction
-from durable_core.store.wait_statements import CLOSE_GROUP, END_DUE
+from durable_core.store.wait_statements import CLOSE_GROUP, END_DUE, END_DUE_UNLOCKED
 
 
 class Held(Protocol):
@@ -87,7 +87,11 @@ def claim(
 ) -> list[Taken]:
     """Take ready tokens, higher priority and longer waiting first, at most `free[queue]` of each queue."""
     now = tx.now()
-    groups = [id for id, kind in tx.fetch(END_DUE, {"now": now}) if kind in ("any", "all")]
+    groups = [
+        id
+        for id, kind in tx.fetch(END_DUE_UNLOCKED if tx.dialect == "postgres" else END_DUE, {"now": now})
+        if kind in ("any", "all")
+    ]
     tx.execute_many(CLOSE_GROUP, [{"group": id, "now": now} for id in groups])
     woken = tx.execute(sql.WAKE_DUE + (sql.WAKE_DUE_UNLOCKED if tx.dialect == "postgres" else ")"), {"now": now})
     if woken:

@@ -64,6 +64,13 @@ UPDATE waits SET status = CASE WHEN kind = 'sleep' THEN 'satisfied' ELSE 'timed_
 WHERE status = 'open' AND due_at IS NOT NULL AND due_at <= :now AND token_id IN (SELECT id FROM tokens
     WHERE status IN ('retry', 'waiting') AND available_at IS NOT NULL AND available_at <= :now)
 RETURNING id, kind"""
+END_DUE_UNLOCKED: Final = """
+UPDATE waits SET status = CASE WHEN kind = 'sleep' THEN 'satisfied' ELSE 'timed_out' END, resolved_at = :now
+WHERE id IN (SELECT w.id FROM tokens t JOIN waits w ON w.token_id = t.id
+    WHERE t.status IN ('retry', 'waiting') AND t.available_at IS NOT NULL AND t.available_at <= :now
+    AND w.status = 'open' AND w.due_at IS NOT NULL AND w.due_at <= :now FOR UPDATE OF w SKIP LOCKED)
+RETURNING id, kind"""
+"""PostgreSQL: whoever has locked a wait ends it; two that take them in different orders would wait for each other."""
 
 WAKE_TOKEN: Final = """
 UPDATE tokens SET status = CASE WHEN (SELECT control FROM executions WHERE executions.id = tokens.execution_id) = 0
