@@ -473,3 +473,27 @@ def test_retry_after_a_failed_merge_decides_the_join_again(engine: Engine) -> No
     assert run.wait(15).status == "completed", run.error
     assert run.context["merged"] == 2
     assert len(completed(run)) == 2
+
+
+def test_workers_of_one_engine_hear_of_each_others_work(store_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each serves a queue, and a token that changes queues is not left to the poll, which is only a net."""
+    monkeypatch.setattr("durable_core.executor.worker.IDLE_POLL_SECONDS", 60.0)
+
+    @step
+    def near(ctx: Any) -> None:
+        ctx.increment("n")
+
+    @step(queue="far")
+    def far(ctx: Any) -> None:
+        ctx.increment("n")
+
+    @workflow(name="hops")
+    def hops() -> Any:
+        return [each.with_options(name=f"{each.name}{n}") for n in range(3) for each in (near, far)]
+
+    with (
+        Engine(store_url, worker=False) as engine,
+        engine.worker(queues={"default": 1}),
+        engine.worker(queues={"far": 1}),
+    ):
+        assert engine.start(hops).wait(20).context["n"] == 6

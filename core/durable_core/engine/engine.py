@@ -121,7 +121,16 @@ class Engine:
         return workers
 
     def _new_worker(self, options: WorkerOptions) -> Worker:
-        worker = Worker(self.committer, self.definitions, self.clock, self.bus, self._waits, self._capture, options)
+        worker = Worker(
+            self.committer,
+            self.definitions,
+            self.clock,
+            self.bus,
+            self._waits,
+            self._capture,
+            options,
+            wake_all=self.crew.wake,
+        )
         self.changes.subscribe(worker.others_committed)
         return worker
 

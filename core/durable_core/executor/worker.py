@@ -82,12 +82,15 @@ class Worker:
         capture: Capture,
         options: WorkerOptions,
         queue: Queue | None = None,
+        wake_all: Callable[[], None] | None = None,
     ) -> None:
+        """`wake_all` tells every worker of this process that there may be work, in whichever queue."""
         self.id = new_id("w")
         self.options = options
         self.committer = committer
         self.database = committer.database
         self.queue: Queue = DatabaseQueue(committer, self.wake) if queue is None else queue
+        self._wake_all = self.wake if wake_all is None else wake_all
         self.definitions = definitions
         self.clock = clock
         self.bus = bus
@@ -330,9 +333,9 @@ class Worker:
 
     def _work_waits(self, due: int | None) -> None:
         if due is None:
-            self._wake.set()
+            self._wake_all()
         else:
-            self.timers.after((due - self.clock.now_us()) / 1_000_000, self._wake.set)
+            self.timers.after((due - self.clock.now_us()) / 1_000_000, self._wake_all)
 
     def interrupt(self, token_id: str) -> None:
         """Ask the body that runs for a token to stop: async ones are cancelled, the others see `ctx.cancelled`."""
