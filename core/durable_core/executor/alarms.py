@@ -119,11 +119,6 @@ class Alarms:
                 heappush(self._heap, sleeper)
         return chosen
 
-    def clear(self) -> None:
-        """Forget all of them."""
-        with self._lock:
-            self._heap.clear()
-
 
 def _is_current(claim: Claim) -> bool:
     """Whether its workflow was not defined anew meanwhile."""

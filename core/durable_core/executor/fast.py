@@ -198,8 +198,7 @@ class MoveUnit(FastUnit):
         plan = self.plan
         params = held_params(plan)
         token, claim = plan.token, plan.claim
-        params["path"] = token.path
-        params["iteration"] = iteration_key(token.iterations) if token.iterations else ""
+        params["path"], params["iteration"] = standing(token)
         params["begun_at"] = plan.rows[-1]["completed_at"] if plan.rows else None
         if claim.rows_since >= CHANGES_INTERVAL:
             params["changes"] = dump_tree(claim.changes_json())
@@ -261,8 +260,7 @@ def record_group(tx: Transaction, units: Sequence[FastUnit], alone: bool) -> Non
                 later.append(unit)
         together = list(chosen.values())
         if tx.dialect == "postgres":
-            ahead = [unit for unit in together if isinstance(unit, MoveUnit) and unit.ahead]
-            others = [unit for unit in together if not (isinstance(unit, MoveUnit) and unit.ahead)]
+            ahead, others = _apart(together)
             if ahead:
                 _ahead_by_one_statement(tx, ahead, alone=alone and not others)
             if others:
@@ -271,6 +269,18 @@ def record_group(tx: Transaction, units: Sequence[FastUnit], alone: bool) -> Non
             for unit in together:
                 unit.result = unit.write(tx)
         left = later
+
+
+def _apart(units: Sequence[FastUnit]) -> tuple[list[MoveUnit], list[FastUnit]]:
+    """The moves that their step rows alone record, and the others."""
+    ahead: list[MoveUnit] = []
+    others: list[FastUnit] = []
+    for unit in units:
+        if isinstance(unit, MoveUnit) and unit.ahead:
+            ahead.append(unit)
+        else:
+            others.append(unit)
+    return ahead, others
 
 
 def _ahead_by_one_statement(tx: Transaction, units: Sequence[MoveUnit], *, alone: bool) -> None:
@@ -323,15 +333,15 @@ class _NotAllError(Exception):
 
 def _by_many_rows(tx: Transaction, units: Sequence[FastUnit]) -> bool:
     """SQLite: each statement once for all units; False when not every one of them found what it expected."""
-    ahead = [unit for unit in units if isinstance(unit, MoveUnit) and unit.ahead]
-    moves = [unit for unit in units if isinstance(unit, MoveUnit) and not unit.ahead]
-    finishes = [unit for unit in units if isinstance(unit, FinishUnit)]
+    ahead, others = _apart(units)
+    moves = [unit for unit in others if isinstance(unit, MoveUnit)]
+    finishes = [unit for unit in others if isinstance(unit, FinishUnit)]
     try:
         with tx.savepoint():
             rows = _move_all_ahead(tx, ahead)
             _move_all(tx, moves)
             _finish_all(tx, finishes)
-            for unit in (*moves, *finishes):
+            for unit in others:
                 unit.recorded_as(unit.plan.claim.revision + len(unit.plan.rows))
                 rows += unit.plan.rows
             tx.execute_many(sql.INSERT_STEP, rows)
@@ -363,9 +373,7 @@ def _move_all(tx: Transaction, moves: Sequence[MoveUnit]) -> None:
     keeping: list[dict[str, Any]] = []
     for unit in moves:
         claim = unit.plan.claim
-        params = unit.target()
-        params["before"] = claim.revision
-        params["revision"] = claim.revision + len(unit.plan.rows)
+        params = {**unit.target(), "revision": claim.revision + len(unit.plan.rows)}
         heads.append(params)
         (keeping if "changes" in params else plain).append(params)
     for statement, rows in (

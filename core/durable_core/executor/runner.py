@@ -364,13 +364,14 @@ class Runner:
         return None
 
     def _recorded_before(self, claim: Claim) -> Claim | None:
-        """Where our token stands now, if an earlier try at its record was stored though its reply got lost (D-3)."""
+        """The token of a compensation that was recorded though the reply got lost (D-3): the next handler follows.
+
+        Whatever else was stored before is found by `SettleUnit`.
+        """
         following = self.around.load(claim.token_id)
-        if following is None or following.fence != claim.fence:
+        if following is None or following.fence != claim.fence or following.token.mode != "compensate":
             return None
-        before, now = claim.token, following.token
-        moved = (before.path, before.iterations, before.mode) != (now.path, now.iterations, now.mode)
-        return following if moved or now.mode == "compensate" else None
+        return following
 
     # --- telling ---------------------------------------------------------------------------------------------------
 

@@ -412,8 +412,9 @@ class Worker:
             if claims.any_ready(tx, list(free), names):
                 return False
         woken = self._alarms.wake(now, free)
-        self._tell_claimed({claim.execution_id for claim in woken})
-        self._work_on(woken)
+        if woken:
+            self._tell_claimed({claim.execution_id for claim in woken})
+            self._work_on(woken)
         return bool(woken)
 
     def _claim(self, free: Mapping[str, int], names: list[str]) -> int:
