@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 import queue
+import sqlite3
 import threading
 from collections.abc import Iterator
 
 import pytest
 
 from durable_core.store.database import Database, open_database
+from durable_core.store.sqlite import SqliteDatabase
 from durable_core.store.watch import ChangeWatch, notify, watch
 
 from .conftest import Spawn
@@ -194,3 +196,22 @@ def test_what_is_watched_does_not_fill_the_log(
         writer.stdin.flush()
         watched.told.get(timeout=10)
     assert [record.getMessage() for record in caplog.records if record.name.startswith("watchfiles")] == []
+
+
+def test_a_writer_at_work_looks_for_others_when_it_is_done(sqlite_url: str) -> None:
+    database = open_database(sqlite_url)
+    assert isinstance(database, SqliteDatabase)
+    file = database.file
+    before = file.data_version()
+    with database.write() as tx:
+        tx.execute("INSERT INTO queues (name, paused, updated_at) VALUES ('a', 0, 0)")
+        assert file.data_version() == before  # at once, though the writer's lock is taken
+    other = sqlite3.connect(file.path, isolation_level=None)  # no connection of the file's own: somebody else's
+    other.execute("INSERT INTO queues (name, paused, updated_at) VALUES ('b', 0, 0)")
+    other.close()
+    with database.write() as tx:
+        tx.execute("UPDATE queues SET paused = 1")
+        file.data_version()
+    with file.lock:  # whoever comes next finds out without the lock
+        assert file.data_version() != before
+    database.close()

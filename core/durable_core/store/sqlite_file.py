@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import random
 import sqlite3
@@ -21,6 +22,7 @@ from durable_core.store.sqlite_faults import is_busy, locked_error, translate
 
 __all__ = ["Reader", "SqliteFile", "connect", "prepare_file"]
 
+_log = logging.getLogger("durable_studio.store")
 _CACHED_STATEMENTS: Final = 512
 _FORK_PATIENCE: Final = 5.0
 # Leaked on purpose: a connection of the parent must not even be closed in the child.
@@ -93,6 +95,11 @@ def connect(path: Path, *, busy_timeout: float, read_only: bool) -> sqlite3.Conn
     return connection
 
 
+def _version_of(connection: sqlite3.Connection) -> int:
+    version: int = connection.execute("PRAGMA data_version").fetchone()[0]
+    return version
+
+
 class Reader:
     """The read connection of one thread; ``depth`` counts the blocks that share its snapshot."""
 
@@ -127,6 +134,8 @@ class SqliteFile:
         self._local = threading.local()
         self._readers: weakref.WeakSet[Reader] = weakref.WeakSet()
         self._readers_guard = threading.Lock()
+        self._version: int | None = None
+        self._version_wanted = False
         self._refusal: str | None = None
         self._held_for_fork: list[threading.Lock] = []
         forks.register(self)
@@ -198,6 +207,8 @@ class SqliteFile:
 
     def release(self) -> None:
         """Let the next writer of this process in."""
+        if self._version_wanted:
+            self._look_for_others()
         self.owner = 0
         self.lock.release()
 
@@ -223,19 +234,31 @@ class SqliteFile:
         return reader
 
     def data_version(self) -> int | None:
-        """A number that changes when another process has committed; None while the writer is at work."""
-        if not self.lock.acquire(timeout=0.05):
-            return None
+        """A number that changes when another process has committed; None when it is not known yet.
+
+        While a thread of this process writes, it is the number of an earlier look: the writer looks again when it is
+        done, for the next call. Waiting for the writer's lock here would cost it a system call at each of its commits.
+        """
+        if not self.lock.acquire(False):
+            self._version_wanted = True
+            return self._version
         try:
-            connection = self.connection or self._open_writer(0.0)
-            version: int = connection.execute("PRAGMA data_version").fetchone()[0]
-            return version
+            self._version = _version_of(self.connection or self._open_writer(0.0))
         except sqlite3.Error as error:
-            if is_busy(error):
-                return None
-            raise translate(error, self.name) from error
+            if not is_busy(error):
+                raise translate(error, self.name) from error
         finally:
             self.lock.release()
+        return self._version
+
+    def _look_for_others(self) -> None:
+        """What `data_version` has asked the writer for, in its own time."""
+        self._version_wanted = False
+        if self.connection is not None:
+            try:
+                self._version = _version_of(self.connection)
+            except sqlite3.Error as error:  # whoever asks next finds out by himself
+                _log.debug("%s: the version could not be read: %s", self.name, error)
 
     def close(self) -> None:
         """Close every connection once nobody writes."""

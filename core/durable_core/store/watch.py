@@ -34,7 +34,7 @@ _BUSY_SECONDS: Final = 0.01
 _RATE_SECONDS: Final = 0.05
 _RETRY_SECONDS: Final = 1.0
 _THREAD: Final = "durable-watch"
-_log = logging.getLogger("durable.store")
+_log = logging.getLogger("durable_studio.store")
 
 
 def notify(tx: Transaction, payload: str) -> None:
