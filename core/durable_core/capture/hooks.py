@@ -97,8 +97,10 @@ class Hooks:
     def release(self) -> None:
         """Take it out when nobody else holds it."""
         with self._lock:
-            self._holders = max(self._holders - 1, 0)
-            if self._holders == 0:
+            if self._holders > 1:
+                self._holders -= 1
+            else:
+                self._holders = 0
                 for hook in self._hooks:
                     hook.remove()
 

@@ -54,6 +54,8 @@ from durable_core.errors import MaxIterationsError
 from durable_core.failure import describe_exception
 from durable_core.status import TokenStatus
 
+_ROOT_PROCEEDS = (Proceed(ROOT),)
+
 
 class Transition(NamedTuple):
     """What an event changed, and what is to be done."""
@@ -146,7 +148,7 @@ def _arrive(definition: Definition, token: Token, path: str, iterations: tuple[i
     )
     if isinstance(node, ParallelNode):
         return _fork(definition, moved, node, len(node.branches))
-    return Transition({moved.key: moved}, (Proceed(moved.key),))
+    return Transition({moved.key: moved}, _ROOT_PROCEEDS if moved.key == ROOT else (Proceed(moved.key),))
 
 
 def _advance(definition: Definition, token: Token, node: Node, output: Any) -> Transition:

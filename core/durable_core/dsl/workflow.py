@@ -84,6 +84,7 @@ class Workflow(FlowPart):
         self.redefinition: Redefinition | None = None
         """What changed when this replaced an earlier version of it."""
         self._bound: dict[str, BoundFunction] = {}
+        self._bound_bodies: dict[str, BoundFunction] = {}
         self._fingerprint: str | None = None
 
     @property
@@ -100,12 +101,21 @@ class Workflow(FlowPart):
     def bound(self, path: str, role: str) -> BoundFunction:
         """The prepared call of the function that the node at `path` uses in `role`."""
         key = binding_key(path, role)
-        found = self._bound.get(key)
+        known = self._bound  # of this version: `rebind` begins others
+        found = known.get(key)
         if found is None:
             if key not in self.bindings:
                 raise DefinitionError(f"workflow {self.name!r} has no function {role!r} at {path!r}", node=path)
             name = self.definition.node(path).name if path else self.name
-            found = self._bound[key] = BoundFunction(self.bindings[key], role, name)
+            found = known[key] = BoundFunction(self.bindings[key], role, name)
+        return found
+
+    def body(self, path: str) -> BoundFunction:
+        """`bound(path, "body")`, which every step asks for twice."""
+        known = self._bound_bodies
+        found = known.get(path)
+        if found is None:
+            found = known[path] = self.bound(path, "body")
         return found
 
     def rebind(self, key: str, fn: Callable[..., Any]) -> bool:
@@ -116,7 +126,7 @@ class Workflow(FlowPart):
         self.bindings = {**self.bindings, key: fn}
         self.bodies = {**self.bodies, key: new}
         self._fingerprint = None
-        self._bound = {}
+        self._bound, self._bound_bodies = {}, {}
         register_annotations(fn)
         return changed
 
@@ -124,7 +134,7 @@ class Workflow(FlowPart):
         """Put a double under a key and return what was there; fingerprints stay, so that no version seems to change."""
         before = self.bindings[key]
         self.bindings = {**self.bindings, key: fn}
-        self._bound = {}
+        self._bound, self._bound_bodies = {}, {}
         return before
 
     def validate_input(self, value: Any) -> dict[str, Any]:

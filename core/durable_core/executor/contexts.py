@@ -71,7 +71,7 @@ def body_context(claim: Claim, node: WorkNode, services: ContextServices) -> Con
 
 def invoke(claim: Claim, node: WorkNode, context: Context) -> Any:
     """Call a body with what its parameters ask for; a coroutine when it is async."""
-    bound = claim.workflow.bound(node.path, "body")
+    bound = claim.workflow.body(node.path)
     if claim.items:
         return bound.invoke(context, **item_arguments(claim, context))
     return bound.invoke(context)

@@ -17,7 +17,7 @@ from durable_core.executor.plan import Plan, Row, json_or_none
 from durable_core.failpoints import armed, failpoint
 from durable_core.ids import iteration_key
 from durable_core.store import statements as sql
-from durable_core.store.ahead import MOVE_BY_MANY, MOVE_BY_ONE
+from durable_core.store.ahead import MOVE_BY_MANY, MOVE_BY_ONE, PLAIN_MOVE
 from durable_core.store.commit import GroupWriter, Unit
 from durable_core.store.database import Database
 from durable_core.store.group import MOVE, RECORD, record_params
@@ -157,7 +157,7 @@ class MoveUnit(FastUnit):
     def write_alone(self, database: Database) -> bool:
         if len(self.plan.rows) > 1 or not self.ahead or armed("inside_record"):
             return False
-        changed = database.try_alone(_FIRST_OF_MOVE, self.rows_ahead()[0])
+        changed = database.try_alone(PLAIN_MOVE if self.plan.plain else _FIRST_OF_MOVE, self.rows_ahead()[0])
         if not changed:  # what stands in the way is found out in a transaction
             return False
         self.recorded_ahead()

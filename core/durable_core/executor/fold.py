@@ -46,6 +46,7 @@ def plan_outcome(claim: Claim, node: Node, outcome: Outcome, started_at: int) ->
             claim.admit(outcome.ops, change, node.path)
             compensate = isinstance(node, WorkNode) and node.compensate is not None
             claim.take_in(outcome.ops)
+            snapshot = dump_tree(claim.context) if compensate or _snapshot_due(claim) else None
             row = step_row(
                 claim,
                 node,
@@ -57,9 +58,10 @@ def plan_outcome(claim: Claim, node: Node, outcome: Outcome, started_at: int) ->
                 change=change,
                 choice=outcome.label,
                 compensate=int(compensate),
-                snapshot=dump_tree(claim.context) if compensate or _snapshot_due(claim) else None,
+                snapshot=snapshot,
             )
             plan.rows.append(row)
+            plan.plain = snapshot is None and outcome.label is None and claim.attempt == claim.pass_number == 1
             claim.rows_since += 1
             claim.bytes_since += len(change) if change else 0
             claim.attempt = claim.pass_number = 1

@@ -33,6 +33,8 @@ class Plan:
     """Encoded items of a foreach that has just been counted."""
     wait: Any = None
     """What the body waits for (`wait.spec.WaitSpec`)."""
+    plain: bool = False
+    """A first attempt succeeded, at a node without branches or compensation: its row says no more (`PLAIN_MOVE`)."""
     begun_at: int = 0
     """When the suspended body's first pass began."""
     blocked: Any = None
@@ -94,7 +96,7 @@ def step_row(
         "iteration": iteration_key(iterations) if iterations else "",
         "attempt": claim.attempt,
         "pass_number": claim.pass_number,
-        "status": status.value,
+        "status": status._value_,  # `value` is computed at each use
         "choice": choice,
         "output": output,
         "error": error,

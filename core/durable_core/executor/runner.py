@@ -113,7 +113,7 @@ class Runner:
         return (
             isinstance(node, WorkNode)
             and node.isolation == "thread"
-            and claim.workflow.bound(node.path, "body").is_async
+            and claim.workflow.body(node.path).is_async
         )
 
     # --- threads ---------------------------------------------------------------------------------------------------
