@@ -302,7 +302,7 @@ def test_the_facts_of_an_attempt():
         path="loop/charge",
         attempt=2,
         iteration=3,
-        index=1,
+        item_index=1,
         iterations=(3, 1),
         item={"$t": "decimal", "v": "1"},
         output=[1],

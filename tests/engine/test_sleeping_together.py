@@ -53,8 +53,10 @@ def claimed(engine: Engine, count: int) -> list[Claim]:
 
 
 def asleep(claim: Claim) -> Plan:
-    spec = WaitSpec(kind="sleep", name="nap", occurrence=0, position=0, seconds=60.0)
-    return Plan(claim, claim.token, claim.token, wait=spec, begun_at=5)
+    plan = Plan(claim, claim.token, claim.token)
+    plan.wait = WaitSpec(kind="sleep", name="nap", occurrence=0, position=0, seconds=60.0)
+    plan.begun_at = 5
+    return plan
 
 
 def written(engine: Engine, execution_id: str) -> dict[str, list[dict[str, Any]]]:

@@ -80,6 +80,7 @@ class Hooks:
             _Hook(threading.Thread, "start", carrying_start),
             _Hook(ThreadPoolExecutor, "submit", carrying_submit),
         )
+        self._current: tuple[Any, ...] = (None,) * len(self._hooks)
 
     @property
     def holders(self) -> int:
@@ -90,9 +91,27 @@ class Hooks:
         """Bring capture in, or see that it is still in place."""
         with self._lock:
             self._holders += 1
-            for hook in self._hooks:  # seen to in every step, so without a call where nothing is to be done
-                if hook.current is None or getattr(hook.owner, hook.name, None) is not hook.current:
+            if not self._are_in_place():
+                for hook in self._hooks:
                     hook.ensure()
+                self._current = tuple(hook.current for hook in self._hooks)
+
+    def _are_in_place(self) -> bool:
+        """Written out, since every step asks: 0.3 us, where going through the hooks takes 0.8."""
+        stdout, stderr, handlers, showwarning, input_, start, submit = self._current
+        try:
+            return (
+                sys.stdout is stdout
+                and sys.stderr is stderr
+                and logging.Logger.callHandlers is handlers
+                and warnings.showwarning is showwarning
+                and builtins.input is input_
+                and threading.Thread.start is start
+                and ThreadPoolExecutor.submit is submit
+                and handlers is not None
+            )
+        except AttributeError:  # somebody took one away altogether
+            return False
 
     def release(self) -> None:
         """Take it out when nobody else holds it."""
@@ -101,6 +120,7 @@ class Hooks:
                 self._holders -= 1
             else:
                 self._holders = 0
+                self._current = (None,) * len(self._hooks)
                 for hook in self._hooks:
                     hook.remove()
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 import os
 import threading
+from _thread import RLock  # what `threading.RLock` makes, without another call
 from collections import deque
+from collections.abc import Sequence
 from contextvars import Token
 from types import TracebackType
 from typing import Final, Self
@@ -35,29 +37,24 @@ class CaptureScope(Route):
     them in the same transaction as the outcome of the attempt. A sink that fails never fails the step.
     """
 
-    __slots__ = (
-        "_admission",
-        "_assembler",
-        "_assembling",
-        "_closed",
-        "_delivered",
-        "_delivering",
-        "_last_sink_error",
-        "_lock",
-        "_logger",
-        "_retry_at",
-        "_sink_errors",
-        "_sink_errors_in_a_row",
-        "_token",
-        "_unsent",
-        "options",
-        "sink",
-    )
-
     identity: AttemptIdentity
 
+    # One is made for every pass of every body, and most bodies write nothing: what only a scope with lines needs stays
+    # with the class until then, and what a route has is set without another call.
+    _assembler: LineAssembler | None = None
+    _admission: Admission | None = None
+    _assembling = False
+    _delivered: threading.Condition | None = None
+    _delivering: Sequence[LogLine] = ()
+    _closed = False
+    _token: Token[Route | None] | None = None
+    _logger: logging.Logger | None = None
+    _retry_at = 0.0
+    _sink_errors = 0
+    _sink_errors_in_a_row = 0
+    _last_sink_error: Exception | None = None
+
     def __init__(self, identity: AttemptIdentity, sink: LogSink, options: CaptureOptions = DEFAULT_OPTIONS) -> None:
-        # One is made for every pass of every body: what a route has is set here, without another call.
         self.identity = identity
         self.captures = False
         self.events = events = deque[Event]()
@@ -70,21 +67,9 @@ class CaptureScope(Route):
         self._muted = None
         self.sink = sink
         self.options = options
-        # Both are made at the first event: most bodies write nothing.
-        self._assembler: LineAssembler | None = None
-        self._admission: Admission | None = None
-        self._assembling = False
         # Re-entrant: a signal handler or a __del__ may print while this thread holds it.
-        self._lock = threading.RLock()
-        self._delivered: threading.Condition | None = None
+        self._lock = RLock()
         self._unsent: list[LogLine] = []
-        self._delivering: list[LogLine] = []
-        self._closed = False
-        self._token: Token[Route | None] | None = None
-        self._logger: logging.Logger | None = None
-        self._retry_at = 0.0
-        self._sink_errors = self._sink_errors_in_a_row = 0
-        self._last_sink_error: Exception | None = None
 
     # -- the executor's side ------------------------------------------------------------------------------------------
 
@@ -214,13 +199,14 @@ class CaptureScope(Route):
                 return []
             if self._delivered is None:
                 self._delivered = threading.Condition(self._lock)
-            self._delivering, self._unsent = self._unsent, []
-            return self._delivering
+            lines = self._delivering = self._unsent
+            self._unsent = []
+            return lines
 
     def end_delivery(self, error: Exception | None, now: float) -> None:
         """Say whether the lines were written; else they are kept for the next time."""
         with self._lock:
-            lines, self._delivering = self._delivering, []
+            lines, self._delivering = self._delivering, ()
             if error is None:
                 self._sink_errors_in_a_row = 0
             else:
@@ -285,9 +271,9 @@ class CaptureScope(Route):
 
     def _abandon(self) -> None:
         """Capture nothing in a forked child: the lines of this scope are the parent's to store."""
-        self._lock = threading.RLock()
+        self._lock = RLock()
         self._closed = True
-        self._unsent, self._delivering = [], []
+        self._unsent, self._delivering = [], ()
         self._end()
 
 

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from durable_core.ids import iteration_key
 
 __all__ = ["AttemptInfo", "ContextServices"]
 
 
-@dataclass(slots=True, kw_only=True)  # one is made for every attempt, and frozen ones take three times as long
-class AttemptInfo:
-    """The facts of one attempt, which nobody changes; ``item``, ``input`` and ``output`` are encoded."""
+class AttemptInfo(NamedTuple):
+    """The facts of one attempt; ``item``, ``input`` and ``output`` are encoded."""
 
     execution_id: str = ""
     workflow: str = ""
@@ -24,7 +22,7 @@ class AttemptInfo:
     """From 1; counts failed attempts, not passes."""
     iteration: int = 0
     """Of the innermost loop, from 0."""
-    index: int = 0
+    item_index: int = 0
     """Of the innermost foreach's item, from 0."""
     iterations: tuple[int, ...] = ()
     """Of every loop and foreach around the step, outer to inner."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-import threading
+from _thread import RLock  # what `threading.RLock` makes, without another call
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -108,7 +108,7 @@ class Context(WaitMethods, MutableMapping[str, Any]):
             step=step,
             attempt=attempt,
             iteration=iteration,
-            index=index,
+            item_index=index,
             item=encode(item, "item"),
             input=dict(base) if input is None else encode(input, "input"),
             output=encode(output, "output"),
@@ -127,7 +127,7 @@ class Context(WaitMethods, MutableMapping[str, Any]):
         role: str | None = None,
     ) -> Context:
         """A step's context over encoded values, which are never changed; with a ``role`` it is read-only."""
-        self = cls.__new__(cls)
+        self: Context = object.__new__(cls)
         self._bind(encoded, info, services, role)
         return self
 
@@ -143,7 +143,7 @@ class Context(WaitMethods, MutableMapping[str, Any]):
         self._info = info
         self._services = services
         self._role = role
-        self._lock = threading.RLock()
+        self._lock = RLock()
         self._input: Any = _UNREAD
         self._item: Any = _UNREAD
         self._results = None
@@ -351,7 +351,7 @@ class Context(WaitMethods, MutableMapping[str, Any]):
     @property
     def index(self) -> int:
         """Which item of the innermost foreach this is, from 0."""
-        return self._info.index
+        return self._info.item_index
 
     @property
     def iterations(self) -> tuple[int, ...]:

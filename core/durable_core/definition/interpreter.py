@@ -69,10 +69,12 @@ def apply(definition: Definition, state: State, event: Event) -> Transition:
     if type(event) is Completed:
         token = state[event.token]
         if token.path is not None and not token.stop:
-            node = definition.places[token.path].node
-            if isinstance(node, DecisionNode):
-                return _take(definition, token, node, event.choice)
-            return _advance(definition, token, node, event.output)
+            place = definition.places[token.path]
+            if place.straight is not None:
+                return _stand(token, place.straight, token.iterations, event.output)
+            if isinstance(place.node, DecisionNode):
+                return _take(definition, token, place.node, event.choice)
+            return _advance(definition, token, place.node, event.output)
     match event:
         case Completed() | Chosen() | Tested() | Counted() | Joined() if state[event.token].stop:
             return _come_to_rest(definition, state[event.token], event)
@@ -134,21 +136,17 @@ def _arrive(definition: Definition, token: Token, path: str, iterations: tuple[i
     node = definition.places[path].node
     if isinstance(node, LoopNode):
         iterations, output = (*iterations, 0), None
-    moved = Token(
-        token.key,
-        path,
-        iterations,
-        TokenStatus.READY,
-        "run",
-        token.parent,
-        token.branch,
-        None,
-        token.stop,
-        output,
-    )
+    standing = _stand(token, path, iterations, output)
     if isinstance(node, ParallelNode):
-        return _fork(definition, moved, node, len(node.branches))
-    return Transition({moved.key: moved}, _ROOT_PROCEEDS if moved.key == ROOT else (Proceed(moved.key),))
+        return _fork(definition, standing.changed[token.key], node, len(node.branches))
+    return standing
+
+
+def _stand(token: Token, path: str, iterations: tuple[int, ...], output: Any) -> Transition:
+    """The token stands at `path` and goes on from there."""
+    key, _, _, _, _, parent, branch, _, stop, _, _ = token
+    moved = Token(key, path, iterations, TokenStatus.READY, "run", parent, branch, None, stop, output)
+    return Transition({key: moved}, _ROOT_PROCEEDS if key == ROOT else (Proceed(key),))
 
 
 def _advance(definition: Definition, token: Token, node: Node, output: Any) -> Transition:

@@ -5,7 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from durable_core.definition.nodes import ForeachNode, Json, LoopNode, Node, Source, child_sequences
+from durable_core.definition.nodes import (
+    DecisionNode,
+    ForeachNode,
+    Json,
+    LoopNode,
+    Node,
+    ParallelNode,
+    Source,
+    child_sequences,
+)
+
+_ENTERED = (LoopNode, ParallelNode)
+"""What changes a token that comes to it: a loop begins to count, a parallel forks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +33,8 @@ class Place:
     """Which sequence of the owner it is in."""
     depth: int
     """Number of loops and foreachs around it: the length of its iteration vector."""
+    straight: str | None = None
+    """`next`, where a finished node leads there and a token does nothing but stand there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,8 +82,10 @@ def place_nodes(nodes: tuple[Node, ...]) -> dict[str, Place]:
         if position >= len(sequence):
             continue
         node = sequence[position]
-        following = sequence[position + 1].path if position + 1 < len(sequence) else None
-        places[node.path] = Place(node, following, owner, branch, depth)
+        after = sequence[position + 1] if position + 1 < len(sequence) else None
+        following = None if after is None else after.path
+        straight = None if isinstance(node, DecisionNode) or isinstance(after, _ENTERED) else following
+        places[node.path] = Place(node, following, owner, branch, depth, straight)
         stack.append((sequence, position + 1, owner, branch, depth))
         inner = depth + 1 if isinstance(node, LoopNode | ForeachNode) else depth
         for index, (_, body) in reversed(list(enumerate(child_sequences(node)))):

@@ -203,6 +203,13 @@ class BoundFunction:
         kwargs = {p.name: self._value(p, ctx, item, index, as_name, outer) for p in self._keyword}
         return self.fn(*args, **kwargs)
 
+    @property
+    def takes_nothing(self) -> bool:
+        """Whether the function has no parameters, so that it needs no context either."""
+        if self._plan == 0:
+            self._prepare()
+        return self._plan == _NONE
+
     def _prepare(self) -> None:
         parameters = _shape_of(self.fn).parameters
         if parameters is None:

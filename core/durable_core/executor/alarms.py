@@ -64,7 +64,6 @@ class Alarms:
             begun_at=unit.plan.begun_at,
             revision=unit.revision + 1,
             rows_since=0,
-            bytes_since=0,
             results=None,
             lines=[],
             row_at=None,

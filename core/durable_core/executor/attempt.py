@@ -117,15 +117,21 @@ class Attempts:
         finally:
             claim.lines += scope.drain()
 
-    def _call(self, claim: Claim, node: WorkNode) -> Outcome:
+    def _context(self, claim: Claim, node: WorkNode) -> tuple[Any, Context | None]:
+        """The services of one pass and the context over them; neither for a body that takes nothing."""
+        if claim.workflow.body(node.path).takes_nothing:
+            return None, None
         services = self.waiting.services(claim, node)
-        context = body_context(claim, node, services)
+        return services, body_context(claim, node, services)
+
+    def _call(self, claim: Claim, node: WorkNode) -> Outcome:
+        services, context = self._context(claim, node)
         token = inside_body.set(True)
         scope = self.capture.scope(claim, node, claim.token)
         try:
             with scope:
                 value = invoke(claim, node, context)
-            return self.waiting.outcome(services, None) or finished(claim, node, context, value)
+            return self._returned(node, value, services, context)
         except BaseException as error:
             return self._broke(claim, node, error, services)
         finally:
@@ -149,8 +155,7 @@ class Attempts:
     async def run_async(self, claim: Claim, node: Node, started_at: int) -> Outcome:
         """Run the node's coroutine body as part of this task; it can be interrupted at each await."""
         assert isinstance(node, WorkNode)
-        services = self.waiting.services(claim, node)
-        context = body_context(claim, node, services)
+        services, context = self._context(claim, node)
         token = inside_body.set(True)
         task = asyncio.current_task()
         loop = asyncio.get_running_loop()
@@ -175,7 +180,7 @@ class Attempts:
                     if limit.expired():
                         return self._broke(claim, node, timeout_error(node))
                     raise
-            return self.waiting.outcome(services, None) or finished(claim, node, context, value)
+            return self._returned(node, value, services, context)
         except asyncio.CancelledError as error:
             if claim.stopped:
                 task.uncancel()
@@ -190,6 +195,11 @@ class Attempts:
             claim.lines += scope.drain()
 
     # --- outcomes --------------------------------------------------------------------------------------------------
+
+    def _returned(self, node: WorkNode, value: Any, services: Any, context: Context | None) -> Outcome:
+        if context is None:
+            return finished(node, [], value)
+        return self.waiting.outcome(services, None) or finished(node, context.changes(), value)
 
     def _broke(self, claim: Claim, node: WorkNode, error: BaseException, services: Any = None) -> Outcome:
         waited = None if services is None else self.waiting.outcome(services, error)
@@ -214,9 +224,8 @@ def timeout_error(node: WorkNode) -> StepTimeoutError:
     )
 
 
-def finished(claim: Claim, node: WorkNode, context: Context, value: Any) -> Outcome:
-    """The outcome of a body that returned `value`."""
-    ops = context.changes()
+def finished(node: WorkNode, ops: list[list[Any]], value: Any) -> Outcome:
+    """The outcome of a body that changed the context so and returned `value`."""
     if isinstance(node, DecisionNode):
         return _decided(node, ops, value)
     if value is None and node.output is None:

@@ -23,11 +23,9 @@ from durable_core.store.transaction import Transaction
 class LinesUnit(Unit):
     """Writes lines of one claim, unless its lease was lost (S-3)."""
 
-    __slots__ = ("claim", "lines")
     safe: ClassVar[bool] = True
 
     def __init__(self, claim: Claim, lines: Sequence[LogLine]) -> None:
-        super().__init__()
         self.claim = claim
         self.lines = lines
 

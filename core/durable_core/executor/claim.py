@@ -13,7 +13,7 @@ from durable_core.definition.state import Token
 from durable_core.dsl.workflow import Workflow
 from durable_core.limits import LIMITS, check_limit
 
-CHANGES_INTERVAL = 64
+CHANGES_INTERVAL = 128
 """Step rows after which a token's whole change is written again: a resume reads at most this many rows (X-4)."""
 
 
@@ -62,7 +62,6 @@ class Claim:
     revision: int = 0
     """The execution's revision as this worker last knew it; a wrong guess costs one read."""
     rows_since: int = 0
-    bytes_since: int = 0
     context_bytes: int = LIMITS.input_bytes
     """No less than the size of the encoded context; a fresh one is an input, and bounded as such."""
     stopped: bool = False
@@ -92,10 +91,8 @@ class Claim:
     def is_root(self) -> bool:
         return self.token.parent is None
 
-    def admit(self, ops: list[list[Any]], text: str | None, where: str) -> None:
+    def admit(self, ops: list[list[Any]], text: str, where: str) -> None:
         """Refuse a change that would make the context larger than it may be (D-6); `text` is the change as written."""
-        if text is None:
-            return
         bound = self.context_bytes + byte_size(text)
         if bound > LIMITS.context_bytes:
             grown = dict(self.context)
@@ -106,8 +103,6 @@ class Claim:
 
     def take_in(self, ops: list[list[Any]]) -> None:
         """The token's context after `ops`."""
-        if not ops:
-            return
         apply_changes(self.context, ops)
         if self.delta is not None:
             self.delta.add(ops)

@@ -108,10 +108,7 @@ def plan_compensation(claim: Claim, database: Database, still_held: Callable[[Cl
 class CompensateUnit(Unit):
     """Records one handler, and ends the execution when none is left."""
 
-    __slots__ = ("holder", "plan")
-
     def __init__(self, plan: Compensation, holder: Holder) -> None:
-        super().__init__()
         self.plan = plan
         self.holder = holder
 

@@ -32,19 +32,19 @@ def info_of(claim: Claim, node: Node, iterations: tuple[int, ...], attempt: int 
         item, index = claim.items[-1].value, claim.items[-1].index
     if iterations:
         iteration = innermost_loop(definition.places, node, iterations)
-    return AttemptInfo(
-        execution_id=claim.execution_id,
-        workflow=definition.name,
-        step=node.name,
-        path=node.path,
-        attempt=attempt,
-        iteration=iteration,
-        index=index,
-        iterations=iterations,
-        item=item,
-        input=claim.input,
-        output=output,
-        scheduled_for=claim.scheduled_for,
+    return AttemptInfo(  # by position: one is made for every attempt
+        claim.execution_id,
+        definition.name,
+        node.name,
+        node.path,
+        attempt,
+        iteration,
+        index,
+        iterations,
+        item,
+        claim.input,
+        output,
+        claim.scheduled_for,
     )
 
 
@@ -69,9 +69,11 @@ def body_context(claim: Claim, node: WorkNode, services: ContextServices) -> Con
     return Context._bound(claim.context, info_of(claim, node, claim.token.iterations, claim.attempt), services)
 
 
-def invoke(claim: Claim, node: WorkNode, context: Context) -> Any:
-    """Call a body with what its parameters ask for; a coroutine when it is async."""
+def invoke(claim: Claim, node: WorkNode, context: Context | None) -> Any:
+    """Call a body with what its parameters ask for, without context one that has none; a coroutine when it is async."""
     bound = claim.workflow.body(node.path)
+    if context is None:
+        return bound.fn()
     if claim.items:
         return bound.invoke(context, **item_arguments(claim, context))
     return bound.invoke(context)

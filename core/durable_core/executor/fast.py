@@ -32,10 +32,7 @@ TOGETHER = 3
 class PlanUnit(Unit):
     """A unit that records one plan."""
 
-    __slots__ = ("plan",)
-
     def __init__(self, plan: Plan) -> None:
-        super().__init__()
         self.plan = plan
 
 
@@ -65,13 +62,10 @@ class FastUnit(PlanUnit):
     the execution.
     """
 
-    __slots__ = ("revision",)
     safe: ClassVar[bool] = True
     finish: ClassVar[bool]
-
-    def __init__(self, plan: Plan) -> None:
-        super().__init__(plan)
-        self.revision = 0
+    revision = 0
+    """The execution's revision once this is recorded."""
 
     def write(self, tx: Transaction) -> bool:
         if tx.dialect == "postgres":
@@ -127,13 +121,9 @@ class FastUnit(PlanUnit):
 class MoveUnit(FastUnit):
     """The token goes on to the next node of its sequence."""
 
-    __slots__ = ("row_at",)
     finish: ClassVar[bool] = False
-
-    def __init__(self, plan: Plan) -> None:
-        super().__init__(plan)
-        self.row_at: tuple[str | None, str] | None = None
-        """`Claim.row_at` once this is recorded."""
+    row_at: tuple[str | None, str] | None = None
+    """`Claim.row_at` once this is recorded."""
 
     @property
     def ahead(self) -> bool:
@@ -166,12 +156,10 @@ class MoveUnit(FastUnit):
     def rows_ahead(self) -> list[Row]:
         """The step rows of a move that they alone record; the first holds what the fence is checked with."""
         plan = self.plan
-        rows = plan.rows
-        seq = plan.claim.revision
-        for row in rows:
-            seq += 1
+        rows, claim = plan.rows, plan.claim
+        for seq, row in enumerate(rows, claim.revision + 1):
             row["seq"] = seq
-        rows[0]["fence"] = plan.claim.fence
+        rows[0]["fence"] = claim.fence
         rows[-1]["next_path"], rows[-1]["next_iteration"] = standing(plan.token)
         return rows
 
@@ -215,7 +203,6 @@ class MoveUnit(FastUnit):
 class FinishUnit(FastUnit):
     """The flow's last node and the end of the execution."""
 
-    __slots__ = ("output",)
     finish: ClassVar[bool] = True
 
     def __init__(self, plan: Plan, output: Any) -> None:

@@ -21,7 +21,7 @@ from durable_core.errors import InputValidationError, LimitError
 from durable_core.executor.claim import Claim, byte_size
 from durable_core.executor.contexts import evaluate, final_output
 from durable_core.executor.outcome import Broke, Done, Drifted, Interrupted, Outcome, Suspended
-from durable_core.executor.plan import Plan, json_or_none, step_row
+from durable_core.executor.plan import Plan, step_row
 from durable_core.failure import describe_exception
 from durable_core.limits import LIMITS, check_limit
 from durable_core.status import AttemptStatus
@@ -39,13 +39,16 @@ def plan_outcome(claim: Claim, node: Node, outcome: Outcome, started_at: int) ->
     token = claim.token
     match outcome:
         case Done():
-            change = dump_tree(outcome.ops) if outcome.ops else None
-            output = json_or_none(outcome.output)
-            if output is not None and len(output) > _SURELY_SMALL:
-                check_limit(byte_size(output), LIMITS.output_bytes, f"The output of {node.path!r}")
-            claim.admit(outcome.ops, change, node.path)
+            change = output = None
+            if outcome.output is not None:
+                output = dump_tree(outcome.output)
+                if len(output) > _SURELY_SMALL:
+                    check_limit(byte_size(output), LIMITS.output_bytes, f"The output of {node.path!r}")
+            if outcome.ops:
+                change = dump_tree(outcome.ops)
+                claim.admit(outcome.ops, change, node.path)
+                claim.take_in(outcome.ops)
             compensate = isinstance(node, WorkNode) and node.compensate is not None
-            claim.take_in(outcome.ops)
             snapshot = dump_tree(claim.context) if compensate or _snapshot_due(claim) else None
             row = step_row(
                 claim,
@@ -63,7 +66,6 @@ def plan_outcome(claim: Claim, node: Node, outcome: Outcome, started_at: int) ->
             plan.rows.append(row)
             plan.plain = snapshot is None and outcome.label is None and claim.attempt == claim.pass_number == 1
             claim.rows_since += 1
-            claim.bytes_since += len(change) if change else 0
             claim.attempt = claim.pass_number = 1
             claim.waits = None
             take(plan, Completed(token.key, outcome.output, outcome.choice))

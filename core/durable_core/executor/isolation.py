@@ -8,13 +8,14 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from durable_core.capture.options import level_number
 from durable_core.capture.pipes import capture_pipe
 from durable_core.capture.scope import CaptureScope, current_scope
 from durable_core.codec import decode, dump_tree, load_tree
+from durable_core.context import AttemptInfo
 from durable_core.definition.nodes import WorkNode, binding_key
 from durable_core.errors import DurableError, NonRetryableError
 from durable_core.executor.claim import Claim
@@ -35,10 +36,10 @@ def run_isolated(
     claim: Claim,
     node: WorkNode,
     scope: CaptureScope,
-    finish: Any,
+    finish: Callable[..., Outcome],
     may_retry: Any,
     timeout_error: Any,
-    info: Any,
+    info: AttemptInfo,
     results: Mapping[str, Any],
 ) -> Outcome:
     """Run the node's body in a process of its own and wait for it; what it writes meanwhile is the step's, live."""
@@ -50,19 +51,7 @@ def run_isolated(
         "qualname": fn.__qualname__,
         "path": [entry for entry in sys.path if entry],
         "context": claim.context,
-        "info": {
-            "execution_id": info.execution_id,
-            "workflow": info.workflow,
-            "step": info.step,
-            "path": info.path,
-            "attempt": info.attempt,
-            "iteration": info.iteration,
-            "index": info.index,
-            "iterations": list(info.iterations),
-            "item": info.item,
-            "input": info.input,
-            "scheduled_for": info.scheduled_for,
-        },
+        "info": info._asdict(),
         # The other process has no store: it is given them all, whether its body looks at them or not.
         "results": results,
         "items": [[item.name, item.value, item.index] for item in claim.items],
@@ -105,8 +94,7 @@ def run_isolated(
         failure = reply["error"]
         again = claim.attempt < node.retry.max_attempts and _may_repeat(claim, node, reply)
         return Broke(failure, again=again)
-    value, ops = reply["value"], reply["ops"]
-    outcome: Outcome = finish(claim, node, _Changed(ops), decode(value))
+    outcome: Outcome = finish(node, reply["ops"], decode(reply["value"]))
     return outcome
 
 
@@ -131,16 +119,6 @@ def _wait_for(process: subprocess.Popen[bytes], claim: Claim, node: WorkNode, re
         if timer is not None:
             timer.cancel()
     return expired.is_set()
-
-
-class _Changed:
-    """Stands for the child's context: all that is asked of it is what changed."""
-
-    def __init__(self, ops: list[list[Any]]) -> None:
-        self._ops = ops
-
-    def changes(self) -> list[list[Any]]:
-        return self._ops
 
 
 def _may_repeat(claim: Claim, node: WorkNode, reply: dict[str, Any]) -> bool:

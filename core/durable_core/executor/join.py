@@ -57,7 +57,8 @@ def plan_join(claim: Claim, database: Database) -> Plan:
         ops.append(["set", node.collect, outputs])
     change, written = dump_tree(ops) if ops else None, dump_tree(output)
     try:
-        claim.admit(ops, change, node.path)
+        if change is not None:
+            claim.admit(ops, change, node.path)
         # many small outputs make a large list: as much is allowed as in the context they would be collected into
         check_limit(byte_size(written), LIMITS.context_bytes, f"The outputs of {node.path!r} together")
     except Exception as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,9 +18,12 @@ from durable_core.status import AttemptStatus
 Row = dict[str, Any]
 
 
-@dataclass(slots=True)
+@dataclass
 class Plan:
-    """One record to be made: the events since the claim, and the finished attempts that they stand for."""
+    """One record to be made: the events since the claim, and the finished attempts that they stand for.
+
+    One is made for every attempt: what is seldom set stays with the class.
+    """
 
     claim: Claim
     start: Token
@@ -29,26 +33,26 @@ class Plan:
     events: list[Event] = field(default_factory=list)
     rows: list[Row] = field(default_factory=list)
     commands: tuple[Command, ...] = ()
-    items: Any = None
+    items: Any = field(default=None, init=False)
     """Encoded items of a foreach that has just been counted."""
-    wait: Any = None
+    wait: Any = field(default=None, init=False)
     """What the body waits for (`wait.spec.WaitSpec`)."""
-    plain: bool = False
+    plain: bool = field(default=False, init=False)
     """A first attempt succeeded, at a node without branches or compensation: its row says no more (`PLAIN_MOVE`)."""
-    begun_at: int = 0
+    begun_at: int = field(default=0, init=False)
     """When the suspended body's first pass began."""
-    blocked: Any = None
+    blocked: Any = field(default=None, init=False)
     """Why the execution cannot go on as it is."""
-    retry_after: float | None = None
+    retry_after: float | None = field(default=None, init=False)
     """Seconds until the next attempt, when this one failed and may be repeated."""
-    ended_children: bool = False
+    ended_children: bool = field(default=False, init=False)
     """The token was a join and its branches are merged: their tokens are no longer needed."""
-    final_output: Any = None
+    final_output: Any = field(default=None, init=False)
     """What `@workflow(output=)` makes of the context, once the flow has ended."""
-    has_final_output: bool = False
-    hopeless: bool = False
+    has_final_output: bool = field(default=False, init=False)
+    hopeless: bool = field(default=False, init=False)
     """Stands for a record that was refused: when this one is refused too, the lease runs out."""
-    logs: list[Any] = field(default_factory=list)
+    logs: Sequence[Any] = field(default=(), init=False)
 
 
 def tell_by(clock: Clock, claim: Claim, rows: list[Row]) -> int:

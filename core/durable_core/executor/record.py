@@ -32,8 +32,6 @@ from durable_core.store.transaction import Transaction
 class SettleUnit(PlanUnit):
     """Anything but a plain move, under the execution's lock. The result is a `Settled`."""
 
-    __slots__ = ("behind", "holder")
-
     def __init__(self, plan: Plan, holder: Holder, *, tried: bool = False) -> None:
         super().__init__(plan)
         self.holder = holder
@@ -132,9 +130,10 @@ def final_output(plan: Plan) -> Any:
 def unit_for(plan: Plan, holder_for: Callable[[Claim], Holder]) -> Unit:
     """The cheapest unit that can record the plan; a holder is made where one may be needed."""
     claim = plan.claim
-    if SleepUnit.records(plan):
-        return SleepUnit(plan)
-    if plan.retry_after is None and plan.rows and len(plan.commands) == 1 and not plan.ended_children:
+    if plan.wait is not None:
+        if SleepUnit.records(plan):
+            return SleepUnit(plan)
+    elif plan.retry_after is None and plan.rows and len(plan.commands) == 1 and not plan.ended_children:
         command = plan.commands[0]
         if type(command) is Proceed and command.token == claim.token.key:
             if queue_after(plan) == claim.queue:

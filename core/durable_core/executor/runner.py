@@ -88,7 +88,7 @@ class Runner:
         """Send claims to where the next piece of work of each runs."""
         coroutines = []
         for claim in claims:
-            if self._is_async(claim):
+            if claim.token.mode == "run" and claim.token.path is not None and _is_coroutine(claim, claim.node):
                 coroutines.append(partial(self._work_async, claim))
             else:
                 self.slots.submit(claim)
@@ -102,19 +102,9 @@ class Runner:
         for claim in claims:
             (over if len(claims) > 1 and _is_over(claim) else others).append(claim)
         self.dispatch(*others)
-        units = [unit for unit in map(self._step, over) if unit is not None]
+        units = [unit for claim in over if (unit := self._step(claim)) is not None]
         if units and not self.closed:
             self._bring(units)
-
-    def _is_async(self, claim: Claim) -> bool:
-        if claim.token.mode != "run" or claim.token.path is None:
-            return False
-        node = claim.node
-        return (
-            isinstance(node, WorkNode)
-            and node.isolation == "thread"
-            and claim.workflow.body(node.path).is_async
-        )
 
     # --- threads ---------------------------------------------------------------------------------------------------
 
@@ -123,9 +113,6 @@ class Runner:
         current: Claim | None = claim
         try:
             while current is not None:
-                if self._is_async(current):
-                    self.dispatch(current)
-                    return
                 unit = self._step(current)
                 if unit is None or self.closed:
                     return
@@ -134,18 +121,22 @@ class Runner:
             self._dropped(current or claim)
 
     def _step(self, claim: Claim) -> Unit | None:
-        """Do what comes next for the claim, and say what is to be recorded."""
-        around = self.around
+        """Do what comes next for the claim, and say what is to be recorded; None when that is others' to say."""
+        around, token = self.around, claim.token
         if not around.still_held(claim):
             around.released(claim)
             return None
         try:
-            if claim.token.mode == "compensate":
+            if token.mode == "compensate":
                 return self._compensate(claim)
-            if claim.token.mode == "join":
+            if token.mode == "join":
                 return self.unit_for(plan_join(claim, around.committer.database))
-            if claim.token.path is None or not around.attempts.has_body(node := claim.node):
+            node = None if token.path is None else claim.definition.places[token.path].node
+            if node is None or not around.attempts.has_body(node):
                 return self.unit_for(plan_arrival(claim))
+            if _is_coroutine(claim, node):
+                self.loop.start(partial(self._work_async, claim))
+                return None
             failpoint("before_body", claim.token_id)
             started_at = begun(claim)
             outcome = around.attempts.run(claim, node, started_at)
@@ -278,17 +269,17 @@ class Runner:
         claim = unit.plan.claim
         if unit.error is not None:
             return self._not_recorded(unit, claim, unit.error)
+        if type(unit) is MoveUnit and unit.result:
+            claim.token = unit.plan.token.running()
+            claim.revision = unit.revision
+            claim.row_at = unit.row_at
+            claim.waits = []  # nobody was there before
+            if claim.rows_since >= CHANGES_INTERVAL:
+                claim.rows_since = 0
+            if self.around.bus.listens(claim.execution_id):
+                self.around.bus.publish(moved_message(unit.plan, unit.revision))
+            return claim
         match unit:
-            case MoveUnit() if unit.result:
-                claim.token = unit.plan.token.running()
-                claim.revision = unit.revision
-                claim.row_at = unit.row_at
-                claim.waits = []  # nobody was there before
-                if claim.rows_since >= CHANGES_INTERVAL:
-                    claim.rows_since = claim.bytes_since = 0
-                if self.around.bus.listens(claim.execution_id):
-                    self.around.bus.publish(moved_message(unit.plan, unit.revision))
-                return claim
             case FinishUnit() if unit.result:
                 self._tell_step(unit.plan)
                 self.around.released(claim)
@@ -405,6 +396,11 @@ def with_lines(unit: Any) -> tuple[Unit, ...]:
     if isinstance(unit, PlanUnit):
         unit.plan.logs = lines
     return (LinesUnit(claim, lines), unit)
+
+
+def _is_coroutine(claim: Claim, node: Node) -> bool:
+    """Whether the node's body runs on the event loop."""
+    return isinstance(node, WorkNode) and node.isolation == "thread" and claim.workflow.body(node.path).is_async
 
 
 def _is_over(claim: Claim) -> bool:

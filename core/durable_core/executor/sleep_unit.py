@@ -26,7 +26,6 @@ from durable_core.wait.rows import Row, open_row
 class SleepUnit(PlanUnit):
     """The token waits for a time that is yet to come. The result is False when the fast path is closed."""
 
-    __slots__ = ("_wait", "due", "kept_bytes", "revision")
     safe: ClassVar[bool] = True
 
     def __init__(self, plan: Plan) -> None:

@@ -18,11 +18,9 @@ from durable_core.store.transaction import Transaction
 class StartUnit(Unit):
     """Starts one execution; with a holder its first token is claimed in the same transaction."""
 
-    __slots__ = ("beginning", "definitions", "holder", "opening")
     safe: ClassVar[bool] = True
 
     def __init__(self, beginning: Beginning, definitions: Definitions, holder: Holder | None) -> None:
-        super().__init__()
         self.beginning = beginning
         self.definitions = definitions
         self.holder = holder

@@ -57,29 +57,20 @@ CancelChild = Callable[[Transaction, str], None]
 class WaitServices(BodyServices):
     """The services of one pass of a body."""
 
-    __slots__ = (
-        "_committer",
-        "_counts",
-        "_drift",
-        "_home",
-        "_inside_once",
-        "_position",
-        "_recorded",
-        "_waits",
-        "suspended",
-    )
+    # One is made for every pass: what only bodies that wait need stays with the class until then.
+    suspended: Suspension | None = None
+    _recorded: list[Row] | None = None
+    _position = 0
+    _inside_once: str | None = None
+    _drift: ReplayDriftError | None = None
 
     def __init__(self, waits: Waits, claim: Claim, node: Node) -> None:
-        super().__init__(waits.committer.database, claim, node)
+        self.database = waits.database
+        self.claim = claim
+        self.node = node
         self._waits = waits
-        self._committer = waits.committer
-        self._recorded: list[Row] | None = None
         self._counts: dict[tuple[str, str], int] = {}
-        self._position = 0
         self._home = _here()
-        self.suspended: Suspension | None = None
-        self._inside_once: str | None = None
-        self._drift: ReplayDriftError | None = None
 
     # --- the record ------------------------------------------------------------------------------------------------
 
@@ -257,7 +248,7 @@ class WaitServices(BodyServices):
     def _child_result(self, row: Row, workflow: Workflow) -> Any:
         if row["status"] == "timed_out":
             child = row["event"]
-            self._committer.run(lambda tx: self._waits.cancel_child(tx, child))
+            self._waits.committer.run(lambda tx: self._waits.cancel_child(tx, child))
             return self._result(row, {})
         payload = load_tree(row["payload"]) if row["payload"] is not None else None
         if row["status"] == "satisfied" and isinstance(payload, dict) and payload.get("status") == "started":
@@ -314,7 +305,7 @@ class WaitServices(BodyServices):
             failpoint("inside_once", claim.token_id)
 
         failpoint("before_once", claim.token_id)
-        self._committer.run(write)
+        self._waits.committer.run(write)
         failpoint("after_once", claim.token_id)
         self._recorded = claim.waits = None
         return decode(load_tree(payload))
@@ -335,6 +326,7 @@ class Waits:
 
     def __init__(self, committer: Committer, clock: Clock, definitions: Definitions, cancel_child: CancelChild) -> None:
         self.committer = committer
+        self.database = committer.database
         self.clock = clock
         self.definitions = definitions
         self.cancel_child = cancel_child

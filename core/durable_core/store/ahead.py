@@ -2,7 +2,7 @@
 
 While the first token of an execution runs, nothing else of that execution is at work. So the last step row says where
 the token stands (`next_path`, `next_iteration`) and which revision the execution has (its `seq`), and a move is one
-INSERT. The rows of token and execution follow every 64 steps, and whenever anything else happens to the execution:
+INSERT. The rows of token and execution follow every 128 steps, and whenever anything else happens to the execution:
 whoever does it has the execution's lock, and calls `catch_up` first.
 """
 

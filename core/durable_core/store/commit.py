@@ -33,17 +33,15 @@ CONTENTION_TRIES = 3
 class Unit:
     """One piece of work inside a write transaction, and what came of it."""
 
-    __slots__ = ("error", "finished", "result", "then")
-
     safe: ClassVar[bool] = False
     """True when `write` leaves nothing behind if it raises, so that it needs no savepoint."""
 
-    def __init__(self) -> None:
-        self.result: Any = None
-        self.error: BaseException | None = None
-        self.then: Callable[[Unit], None] | None = None
-        """Called after the commit (or its failure), in whichever thread made it; must be quick and not raise."""
-        self.finished: threading.Event | None = None
+    # One is made for every step: what stands here is set where there is something to say.
+    result: Any = None
+    error: BaseException | None = None
+    then: Callable[[Any], None] | None = None
+    """Called after the commit (or its failure), in whichever thread made it; must be quick and not raise."""
+    finished: threading.Event | None = None
 
     def write(self, tx: Transaction) -> Any:
         """Do the work. What it returns is the unit's result; what it raises is the unit's error."""
@@ -66,10 +64,7 @@ class Unit:
 class Call(Unit):
     """A function of the transaction as a unit."""
 
-    __slots__ = ("function",)
-
     def __init__(self, function: Callable[[Transaction], Any]) -> None:
-        super().__init__()
         self.function = function
 
     def write(self, tx: Transaction) -> Any:
