@@ -57,7 +57,8 @@ class CaptureScope(Route):
     def __init__(self, identity: AttemptIdentity, sink: LogSink, options: CaptureOptions = DEFAULT_OPTIONS) -> None:
         self.identity = identity
         self.captures = False
-        self.events = events = deque[Event]()
+        events: deque[Event] = deque()  # `deque[Event]()` takes seven times as long
+        self.events = events
         self.put = events.append
         self.stamp = options.stamp
         self.thread = 0
