@@ -77,7 +77,7 @@ def _write(value: Any, structure_only: bool = False) -> Any:
         written: dict[str, Any] = {"type": value.type} if isinstance(value, Node) else {}
         for name, default in shape:
             found = getattr(value, name)
-            if default is not MISSING and found == default and type(found) is type(default):
+            if found is default or (default is not MISSING and found == default and type(found) is type(default)):
                 continue
             if structure_only and name in _PLACES_OF_CODE:
                 continue

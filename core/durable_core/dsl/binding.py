@@ -137,8 +137,9 @@ class _Shape(NamedTuple):
     """What a function is like, whichever node it belongs to."""
 
     is_async: bool
-    parameters: tuple[inspect.Parameter, ...] | None
-    """None for a built-in without a signature."""
+    parameters: tuple[inspect.Parameter, ...]
+    plan: int
+    """How it is called, where that is the same in every role; else 0."""
 
 
 _shapes: WeakKeyDictionary[Callable[..., Any], _Shape] = WeakKeyDictionary()
@@ -157,10 +158,15 @@ def _shape_of(fn: Callable[..., Any]) -> _Shape:
 def _read_shape(fn: Callable[..., Any]) -> _Shape:
     is_async = inspect.iscoroutinefunction(fn) or inspect.iscoroutinefunction(unwrapped(fn))
     try:
-        parameters = inspect.signature(fn).parameters.values()
-    except ValueError:
-        return _Shape(is_async, None)
-    return _Shape(is_async, tuple(p for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)))
+        signature = inspect.signature(fn).parameters.values()
+    except ValueError:  # a built-in
+        return _Shape(is_async, (), _CTX)
+    parameters = tuple(p for p in signature if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD))
+    if not parameters:
+        return _Shape(is_async, parameters, _NONE)
+    first, *others = parameters
+    only_ctx = not others and first.name == "ctx" and first.kind is not first.KEYWORD_ONLY
+    return _Shape(is_async, parameters, _CTX if only_ctx else 0)
 
 
 class BoundFunction:
@@ -172,8 +178,9 @@ class BoundFunction:
         self.fn = fn
         self.role = role
         self.name = name or function_name(fn)
-        self.is_async = _shape_of(fn).is_async
-        self._plan = 0
+        shape = _shape_of(fn)
+        self.is_async = shape.is_async
+        self._plan = shape.plan
         self._positional: tuple[_Parameter, ...] = ()
         self._keyword: tuple[_Parameter, ...] = ()
 
@@ -206,22 +213,13 @@ class BoundFunction:
     @property
     def takes_nothing(self) -> bool:
         """Whether the function has no parameters, so that it needs no context either."""
-        if self._plan == 0:
-            self._prepare()
         return self._plan == _NONE
 
     def _prepare(self) -> None:
         parameters = _shape_of(self.fn).parameters
-        if parameters is None:
-            self._plan = _CTX
-            return
         positional = [p for p in parameters if p.kind is not p.KEYWORD_ONLY]
         needed = [p for p in parameters if p.default is p.empty]
-        if not parameters:
-            self._plan = _NONE
-        elif len(parameters) == 1 and positional and parameters[0].name == "ctx":
-            self._plan = _CTX
-        elif self.role not in _BY_NAME and needed == positional[:1] != [] and needed[0].name not in _FIXED:
+        if self.role not in _BY_NAME and needed == positional[:1] != [] and needed[0].name not in _FIXED:
             # A function of ctx may call its one parameter as it likes.
             self._plan = _CTX
         else:
