@@ -71,7 +71,7 @@ def apply(definition: Definition, state: State, event: Event) -> Transition:
         if token.path is not None and not token.stop:
             place = definition.places[token.path]
             if place.straight is not None:
-                return _stand(token, place.straight, token.iterations, event.output)
+                return _stand(token, place.straight, token.iterations, event.output)  # most events end here
             if isinstance(place.node, DecisionNode):
                 return _take(definition, token, place.node, event.choice)
             return _advance(definition, token, place.node, event.output)

@@ -20,6 +20,7 @@ from durable_core.definition.nodes import (
     WorkNode,
     binding_key,
 )
+from durable_core.dsl.binding import BoundFunction
 from durable_core.dsl.guard import inside_body
 from durable_core.errors import (
     DecisionError,
@@ -117,20 +118,21 @@ class Attempts:
         finally:
             claim.lines += scope.drain()
 
-    def _context(self, claim: Claim, node: WorkNode) -> tuple[Any, Context | None]:
+    def _context(self, claim: Claim, node: WorkNode, body: BoundFunction) -> tuple[Any, Context | None]:
         """The services of one pass and the context over them; neither for a body that takes nothing."""
-        if claim.workflow.body(node.path).takes_nothing:
+        if body.takes_nothing:
             return None, None
         services = self.waiting.services(claim, node)
         return services, body_context(claim, node, services)
 
     def _call(self, claim: Claim, node: WorkNode) -> Outcome:
-        services, context = self._context(claim, node)
+        body = claim.workflow.body(node.path)
+        services, context = self._context(claim, node, body)
         token = inside_body.set(True)
         scope = self.capture.scope(claim, node, claim.token)
         try:
             with scope:
-                value = invoke(claim, node, context)
+                value = invoke(claim, body, context)
             return self._returned(node, value, services, context)
         except BaseException as error:
             return self._broke(claim, node, error, services)
@@ -155,7 +157,8 @@ class Attempts:
     async def run_async(self, claim: Claim, node: Node, started_at: int) -> Outcome:
         """Run the node's coroutine body as part of this task; it can be interrupted at each await."""
         assert isinstance(node, WorkNode)
-        services, context = self._context(claim, node)
+        body = claim.workflow.body(node.path)
+        services, context = self._context(claim, node, body)
         token = inside_body.set(True)
         task = asyncio.current_task()
         loop = asyncio.get_running_loop()
@@ -171,11 +174,11 @@ class Attempts:
             if claim.stopped:
                 return Interrupted()
             if node.timeout is None:
-                value = await invoke(claim, node, context)
+                value = await invoke(claim, body, context)
             else:
                 try:
                     async with asyncio.timeout(node.timeout) as limit:
-                        value = await invoke(claim, node, context)
+                        value = await invoke(claim, body, context)
                 except TimeoutError:
                     if limit.expired():
                         return self._broke(claim, node, timeout_error(node))

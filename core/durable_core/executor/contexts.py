@@ -10,6 +10,7 @@ from durable_core.codec import decode, encode
 from durable_core.context import AttemptInfo, Context, ContextServices, ReadOnlyContext
 from durable_core.definition.nodes import ForeachNode, LoopNode, Node, ParallelNode, Source, WorkNode
 from durable_core.definition.state import Token
+from durable_core.dsl.binding import BoundFunction
 from durable_core.errors import StepTimeoutError
 from durable_core.executor.claim import Claim
 
@@ -69,14 +70,13 @@ def body_context(claim: Claim, node: WorkNode, services: ContextServices) -> Con
     return Context._bound(claim.context, info_of(claim, node, claim.token.iterations, claim.attempt), services)
 
 
-def invoke(claim: Claim, node: WorkNode, context: Context | None) -> Any:
+def invoke(claim: Claim, body: BoundFunction, context: Context | None) -> Any:
     """Call a body with what its parameters ask for, without context one that has none; a coroutine when it is async."""
-    bound = claim.workflow.body(node.path)
     if context is None:
-        return bound.fn()
+        return body.fn()
     if claim.items:
-        return bound.invoke(context, **item_arguments(claim, context))
-    return bound.invoke(context)
+        return body.invoke(context, **item_arguments(claim, context))
+    return body.invoke(context)
 
 
 def item_arguments(claim: Claim, context: Context) -> dict[str, Any]:

@@ -48,20 +48,20 @@ def plan_outcome(claim: Claim, node: Node, outcome: Outcome, started_at: int) ->
                 change = dump_tree(outcome.ops)
                 claim.admit(outcome.ops, change, node.path)
                 claim.take_in(outcome.ops)
-            compensate = isinstance(node, WorkNode) and node.compensate is not None
+            compensate = 1 if isinstance(node, WorkNode) and node.compensate is not None else 0
             snapshot = dump_tree(claim.context) if compensate or _snapshot_due(claim) else None
-            row = step_row(
+            row = step_row(  # by position: one is made for every step
                 claim,
                 node,
                 token.iterations,
                 AttemptStatus.COMPLETED,
-                started_at=started_at,
-                completed_at=finished_at,
-                output=output,
-                change=change,
-                choice=outcome.label,
-                compensate=int(compensate),
-                snapshot=snapshot,
+                started_at,
+                finished_at,
+                output,
+                change,
+                outcome.label,
+                compensate,
+                snapshot,
             )
             plan.rows.append(row)
             plan.plain = snapshot is None and outcome.label is None and claim.attempt == claim.pass_number == 1

@@ -78,16 +78,16 @@ def step_row(
     node: Node,
     iterations: tuple[int, ...],
     status: AttemptStatus,
-    *,
     started_at: int,
     completed_at: int,
     output: str | None = None,
-    error: str | None = None,
     change: str | None = None,
     choice: str | None = None,
-    type_: str | None = None,
     compensate: int = 0,
     snapshot: str | None = None,
+    *,
+    error: str | None = None,
+    type_: str | None = None,
 ) -> Row:
     """One finished attempt, ready to be inserted; `seq` is filled in by the record."""
     return {
