@@ -41,12 +41,8 @@ class CaptureScope(Route):
 
     # One is made for every pass of every body, and most bodies write nothing: what only a scope with lines needs stays
     # with the class until then, and what a route has is set without another call.
-    _assembler: LineAssembler | None = None
-    _admission: Admission | None = None
     _assembling = False
     _delivered: threading.Condition | None = None
-    _delivering: Sequence[LogLine] = ()
-    _closed = False
     _token: Token[Route | None] | None = None
     _logger: logging.Logger | None = None
     _retry_at = 0.0
@@ -70,7 +66,11 @@ class CaptureScope(Route):
         self.options = options
         # Re-entrant: a signal handler or a __del__ may print while this thread holds it.
         self._lock = RLock()
+        self._assembler: LineAssembler | None = None
+        self._admission: Admission | None = None
         self._unsent: list[LogLine] = []
+        self._delivering: Sequence[LogLine] = ()
+        self._closed = False
 
     # -- the executor's side ------------------------------------------------------------------------------------------
 

@@ -34,6 +34,7 @@ class PlanUnit(Unit):
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
+        self.error = None  # asked for in every step, and quicker found here than in the class
 
 
 def held_params(plan: Plan) -> dict[str, Any]:

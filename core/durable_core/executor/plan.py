@@ -22,7 +22,7 @@ Row = dict[str, Any]
 class Plan:
     """One record to be made: the events since the claim, and the finished attempts that they stand for.
 
-    One is made for every attempt: what is seldom set stays with the class.
+    One is made for every attempt: what is seldom set, or asked for, stays with the class.
     """
 
     claim: Claim
@@ -35,17 +35,17 @@ class Plan:
     commands: tuple[Command, ...] = ()
     items: Any = field(default=None, init=False)
     """Encoded items of a foreach that has just been counted."""
-    wait: Any = field(default=None, init=False)
+    wait: Any = None
     """What the body waits for (`wait.spec.WaitSpec`)."""
-    plain: bool = field(default=False, init=False)
+    plain: bool = False
     """A first attempt succeeded, at a node without branches or compensation: its row says no more (`PLAIN_MOVE`)."""
     begun_at: int = field(default=0, init=False)
     """When the suspended body's first pass began."""
     blocked: Any = field(default=None, init=False)
     """Why the execution cannot go on as it is."""
-    retry_after: float | None = field(default=None, init=False)
+    retry_after: float | None = None
     """Seconds until the next attempt, when this one failed and may be repeated."""
-    ended_children: bool = field(default=False, init=False)
+    ended_children: bool = False
     """The token was a join and its branches are merged: their tokens are no longer needed."""
     final_output: Any = field(default=None, init=False)
     """What `@workflow(output=)` makes of the context, once the flow has ended."""

@@ -58,11 +58,9 @@ class WaitServices(BodyServices):
     """The services of one pass of a body."""
 
     # One is made for every pass: what only bodies that wait need stays with the class until then.
-    suspended: Suspension | None = None
     _recorded: list[Row] | None = None
     _position = 0
     _inside_once: str | None = None
-    _drift: ReplayDriftError | None = None
 
     def __init__(self, waits: Waits, claim: Claim, node: Node) -> None:
         self.database = waits.database
@@ -71,6 +69,8 @@ class WaitServices(BodyServices):
         self._waits = waits
         self._counts: dict[tuple[str, str], int] = {}
         self._home = _here()
+        self.suspended: Suspension | None = None
+        self._drift: ReplayDriftError | None = None
 
     # --- the record ------------------------------------------------------------------------------------------------
 
