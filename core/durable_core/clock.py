@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, tzinfo
+from functools import partial
 from typing import Final, Protocol
 
 from durable_core.durations import to_seconds
@@ -20,6 +21,7 @@ __all__ = [
     "aware",
     "from_us",
     "iso",
+    "monotonic",
     "nanoseconds",
     "parse_iso",
     "seconds_to_us",
@@ -59,6 +61,13 @@ class SystemClock:
 
 
 SYSTEM_CLOCK: Final = SystemClock()
+
+
+def monotonic(clock: Clock) -> Callable[[], float]:
+    """How to read the clock's growing seconds where every step asks: the system's is the C function itself."""
+    if type(clock) is not SystemClock:
+        return clock.monotonic
+    return time.monotonic if _BOOTTIME is None else partial(time.clock_gettime, _BOOTTIME)
 
 
 def nanoseconds(clock: Clock) -> Callable[[], int]:

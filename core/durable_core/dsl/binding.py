@@ -172,7 +172,7 @@ def _read_shape(fn: Callable[..., Any]) -> _Shape:
 class BoundFunction:
     """A prepared call: made once for a function, then cheap however often it runs."""
 
-    __slots__ = ("_keyword", "_plan", "_positional", "fn", "is_async", "name", "role")
+    __slots__ = ("_keyword", "_plan", "_positional", "fn", "is_async", "name", "role", "takes_nothing")
 
     def __init__(self, fn: Callable[..., Any], role: str = "body", name: str | None = None) -> None:
         self.fn = fn
@@ -180,6 +180,8 @@ class BoundFunction:
         self.name = name or function_name(fn)
         shape = _shape_of(fn)
         self.is_async = shape.is_async
+        self.takes_nothing = shape.plan == _NONE
+        """Whether the function has no parameters, so that it needs no context either."""
         self._plan = shape.plan
         self._positional: tuple[_Parameter, ...] = ()
         self._keyword: tuple[_Parameter, ...] = ()
@@ -209,11 +211,6 @@ class BoundFunction:
         args = [self._value(parameter, ctx, item, index, as_name, outer) for parameter in self._positional]
         kwargs = {p.name: self._value(p, ctx, item, index, as_name, outer) for p in self._keyword}
         return self.fn(*args, **kwargs)
-
-    @property
-    def takes_nothing(self) -> bool:
-        """Whether the function has no parameters, so that it needs no context either."""
-        return self._plan == _NONE
 
     def _prepare(self) -> None:
         parameters = _shape_of(self.fn).parameters

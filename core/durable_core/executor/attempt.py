@@ -39,7 +39,8 @@ from durable_core.executor.outcome import Broke, Done, Interrupted, Outcome
 from durable_core.executor.timers import Timers
 from durable_core.failure import describe_exception
 
-_WITH_BODY = (WorkNode, SleepNode, EventNode, InputNode, CallNode)
+WITH_BODY = (WorkNode, SleepNode, EventNode, InputNode, CallNode)
+"""Nodes that are run, rather than decided on the spot."""
 NEVER_AGAIN = (NonRetryableError, InputValidationError, SerializationError, MissingContextError, DecisionError)
 """Errors that another attempt cannot mend."""
 
@@ -80,10 +81,6 @@ class Attempts:
         self.capture = capture
         self.on_expired: Callable[[Claim, Node, Outcome, int], None] | None = None
         self.on_abandoned_end: Callable[[Claim], None] | None = None
-
-    def has_body(self, node: Node) -> bool:
-        """Whether the node is run, rather than decided on the spot."""
-        return isinstance(node, _WITH_BODY)
 
     # --- in a thread -----------------------------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from durable_core.clock import Clock
+from durable_core.clock import Clock, monotonic
 from durable_core.errors import StoreError
 from durable_core.executor.claim import Claim
 from durable_core.executor.holdings import Holdings
@@ -46,7 +46,7 @@ class Heart:
         self.lease = lease
         self._holdings = holdings
         self._committer = committer
-        self._clock = clock
+        self._monotonic = monotonic(clock)
         self._reactions = reactions
         self._beating = threading.Lock()
         self._orphans: dict[tuple[str, int], float] = {}
@@ -54,7 +54,7 @@ class Heart:
 
     def begin(self) -> None:
         """The leases begin now."""
-        self._deadline = self._clock.monotonic() + self.lease
+        self._deadline = self._monotonic() + self.lease
 
     def loop(self, stop: threading.Event) -> None:
         """Beat until told to stop."""
@@ -67,14 +67,14 @@ class Heart:
 
     def see_to_leases(self) -> None:
         """Make sure that leases are good now: this process may have been frozen, or the store away."""
-        if self._clock.monotonic() >= self._deadline:
+        if self._monotonic() >= self._deadline:
             with self._beating:  # one thread finds out for all what is still ours
-                if self._clock.monotonic() >= self._deadline:
+                if self._monotonic() >= self._deadline:
                     self._beat()
 
     def _beat(self) -> None:
         failpoint("before_heartbeat", self.worker_id)
-        began = self._clock.monotonic()
+        began = self._monotonic()
         lease_us = int(self.lease * 1_000_000)
         owned: dict[str, int] = self._committer.run(lambda tx: claims.renew(tx, self.worker_id, lease_us))
         lost, orphans = self._holdings.compared(owned)
@@ -91,7 +91,7 @@ class Heart:
 
         What was claimed a moment ago and is still being loaded is not held either, for as long as that takes.
         """
-        now = self._clock.monotonic()
+        now = self._monotonic()
         young: dict[tuple[str, int], float] = {}
         for token_id, fence in orphans.items():
             since = self._orphans.get((token_id, fence), now)

@@ -136,16 +136,11 @@ def unit_for(plan: Plan, holder_for: Callable[[Claim], Holder]) -> Unit:
     elif plan.retry_after is None and plan.rows and len(plan.commands) == 1 and not plan.ended_children:
         command = plan.commands[0]
         if type(command) is Proceed and command.token == claim.token.key:
-            if queue_after(plan) == claim.queue:
+            if queue_of(claim, claim.definition.places[plan.token.path or ""].node) == claim.queue:
                 return MoveUnit(plan)
         elif type(command) is Finish and claim.parent_execution is None:
             return FinishUnit(plan, final_output(plan))
     return SettleUnit(plan, holder_for(claim))
-
-
-def queue_after(plan: Plan) -> str:
-    """The queue of the node where the token now stands."""
-    return queue_of(plan.claim, plan.claim.definition.places[plan.token.path or ""].node)
 
 
 def queue_of(claim: Claim, node: Node) -> str:

@@ -13,7 +13,7 @@ from durable_core.bus.messages import Message
 from durable_core.clock import SYSTEM_CLOCK, Clock
 from durable_core.definition.nodes import EventNode, Node, SleepNode, WorkNode
 from durable_core.errors import FencedError, StoreError
-from durable_core.executor.attempt import Attempts
+from durable_core.executor.attempt import WITH_BODY, Attempts
 from durable_core.executor.captured import LinesUnit
 from durable_core.executor.claim import CHANGES_INTERVAL, Claim
 from durable_core.executor.compensate import CompensateUnit, Compensation, plan_compensation
@@ -132,7 +132,7 @@ class Runner:
             if token.mode == "join":
                 return self.unit_for(plan_join(claim, around.committer.database))
             node = None if token.path is None else claim.definition.places[token.path].node
-            if node is None or not around.attempts.has_body(node):
+            if node is None or not isinstance(node, WITH_BODY):
                 return self.unit_for(plan_arrival(claim))
             if _is_coroutine(claim, node):
                 self.loop.start(partial(self._work_async, claim))
@@ -219,7 +219,7 @@ class Runner:
         if not isinstance(node, SleepNode) or following is None or claim.token.mode != "run":
             return None
         after = claim.definition.places[following].node
-        if not self.around.attempts.has_body(after) or queue_of(claim, after) != claim.queue:
+        if not isinstance(after, WITH_BODY) or queue_of(claim, after) != claim.queue:
             return None  # what lies between is decided, and recorded, once the claim holds
         unit = self.unit_for(plan_outcome(claim, node, Done(None, []), begun(claim)))
         assert isinstance(unit, MoveUnit) and unit.ahead
@@ -236,14 +236,13 @@ class Runner:
         """Bring a record to the store; returns what this thread goes on with, or None when others will."""
         unit.then = self.recorded
         failpoint("before_record")
-        if self.slots.backlog:
-            # others wait for this thread: it takes them first, and their records share a commit
-            self.around.committer.enqueue(with_lines(unit))
+        committer, units = self.around.committer, with_lines(unit)
+        # where others wait for this thread it takes them first, and their records share a commit
+        if self.slots.backlog or not committer.try_commit(units):
+            committer.enqueue(units)
             return None
-        if self.around.committer.submit(with_lines(unit)):
-            failpoint("after_record")
-            return self._after(unit)
-        return None
+        failpoint("after_record")
+        return self._after(unit)
 
     def recorded(self, unit: Unit) -> None:
         following = self._followed(unit)

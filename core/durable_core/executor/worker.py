@@ -355,7 +355,7 @@ class Worker:
         if self._stopping:
             return False  # the token goes back in `close`
         self._heart.see_to_leases()
-        return self.holdings.holds(claim)
+        return self.holdings.claims.get(claim.token_id) is claim
 
     def _expired(self, claim: Claim, node: object, outcome: object, started_at: int) -> None:
         self.holdings.abandon(claim)
