@@ -213,9 +213,9 @@ def from_document(document: Mapping[str, Any]) -> Definition:
         raise SerializationError(f"this is no definition document: {type(error).__name__}: {error}") from error
 
 
-def canonical_hash(definition: Definition) -> str:
+def canonical_hash(definition: Definition, document: Mapping[str, Any] | None = None) -> str:
     """20 hex digits of the SHA-256 of the structure and its options: the same on every machine."""
-    structure = to_document(definition)
+    structure = dict(document or to_document(definition))
     for name in ("description", "hash"):
         del structure[name]
     structure["nodes"] = [_write(node, structure_only=True) for node in definition.nodes]
@@ -224,9 +224,11 @@ def canonical_hash(definition: Definition) -> str:
 
 
 def with_hash(definition: Definition) -> Definition:
-    """The same definition with its places and its hash filled in."""
-    placed = replace(definition, places=place_nodes(definition.nodes))
-    return replace(placed, hash=canonical_hash(placed))
+    """The same definition with its places, its hash and its text filled in."""
+    document = to_document(definition)
+    document["hash"] = found = canonical_hash(definition, document)
+    text = json.dumps(document, allow_nan=False, separators=(",", ":"))
+    return replace(definition, places=place_nodes(definition.nodes), hash=found, text=text)
 
 
 assert all(is_dataclass(cls) for cls in _FIELDS)

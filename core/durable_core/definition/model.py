@@ -53,6 +53,8 @@ class Definition:
     """JSON schema of the input model, for screens; None without one."""
     output: Source | None = None
     hash: str = ""
+    text: str = field(default="", compare=False, repr=False)
+    """Its document as JSON, where that was written to find its hash; every start of a new version stores it."""
     places: Mapping[str, Place] = field(default_factory=dict, compare=False, repr=False)
 
     def node(self, path: str) -> Node:

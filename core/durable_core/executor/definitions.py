@@ -29,7 +29,7 @@ class Definitions:
             {
                 "hash": definition.hash,
                 "workflow": definition.name,
-                "document": dump_tree(to_document(definition)),
+                "document": definition.text or dump_tree(to_document(definition)),
                 "now": tx.now(),
             },
         )
