@@ -10,7 +10,7 @@ import pytest
 
 from durable_core.dsl import Retry, foreach, loop, parallel, step, wait_for_event, workflow
 from durable_core.engine.engine import Engine
-from durable_core.errors import InputValidationError, InvalidStateError
+from durable_core.errors import DefinitionError, InputValidationError, InvalidStateError
 from tests.engine.runs import Held, attempts, completed, end_of, until
 
 
@@ -207,7 +207,7 @@ def test_a_cancel_that_came_too_late_says_so(engine: Engine) -> None:
 def test_an_unknown_mode_is_refused(engine: Engine) -> None:
     """Errors say what is allowed."""
     run = end_of(engine, flow(after))
-    with pytest.raises(InvalidStateError, match="graceful"):
+    with pytest.raises(DefinitionError, match="graceful"):
         engine.cancel(run, mode="softly")  # type: ignore[arg-type]
 
 

@@ -8,12 +8,13 @@ from typing import Any, Protocol, get_args
 
 from durable_core.bus.messages import Message
 from durable_core.codec import decode, encode, encoded_size
+from durable_core.definition.checks import check_choice
 from durable_core.dsl.guard import refuse_while_imported
 from durable_core.dsl.workflow import Workflow
 from durable_core.durations import to_seconds
 from durable_core.engine.crew import Crew
 from durable_core.engine.surface import Surface
-from durable_core.errors import InputValidationError, InvalidStateError
+from durable_core.errors import InputValidationError
 from durable_core.executor import control as controls
 from durable_core.executor import fork as forks
 from durable_core.executor.settlement import Settled
@@ -64,9 +65,7 @@ def start(engine: Acting, workflow: Workflow, beginnings: Sequence[Beginning]) -
 
 def cancel(engine: Acting, execution_id: str, mode: controls.CancelMode, reason: str | None) -> None:
     """Cancel it: gracefully, with compensation, or at once (T-6)."""
-    modes = list(get_args(controls.CancelMode))
-    if mode not in modes:
-        raise InvalidStateError(f"There is no cancel mode {mode!r}.", state=str(mode), allowed=modes)
+    check_choice(mode, get_args(controls.CancelMode), "mode", "cancel")
     why = _why(reason)
     control(engine, execution_id, lambda tx, key: controls.cancel(tx, key, engine.definitions, mode, why))
 

@@ -8,7 +8,6 @@ from typing import Any
 from durable_core.durations import parse_duration
 from durable_core.engine import reading
 from durable_core.engine.engine import Engine
-from durable_core.errors import InvalidStateError
 from durable_studio.command.output import emit, emit_json, paint, safe, status_text
 
 
@@ -23,15 +22,6 @@ def control(engine: Engine, verb: str, id: str, as_json: bool, **options: Any) -
         shown = status_text(record.status, record.flags)
         emit(paint(shown, record.status) + f"  {safe(record.workflow)} {safe(record.id)}")
     return 0
-
-
-def cancel(engine: Engine, id: str, as_json: bool, mode: str, reason: str | None) -> int:
-    """Cancel an execution."""
-    if mode not in ("graceful", "compensate", "terminate"):
-        raise InvalidStateError(
-            f"There is no cancel mode {mode!r}.", state=mode, allowed=["graceful", "compensate", "terminate"]
-        )
-    return control(engine, "cancel", id, as_json, mode=mode, reason=reason)
 
 
 def cleanup(engine: Engine, as_json: bool, older_than: str, statuses: list[str] | None, dry_run: bool) -> int:

@@ -13,7 +13,7 @@ def list_queues(engine: Engine, as_json: bool) -> int:
     if as_json:
         emit_json([plain(queue) for queue in found])
     elif not found:
-        emit("No queues yet: the first execution makes one.")
+        emit("No queues: nothing waits or runs, and no worker is there.")
     else:
         table(
             ("QUEUE", "STATE", "READY", "RUNNING", "WAITING", "OLDEST", "WORKERS", "CONCURRENCY"),

@@ -25,7 +25,7 @@ def cancel(
     from durable_studio.command import acting
 
     with client(ctx, db) as engine:
-        return acting.cancel(engine, id, wants_json(ctx, as_json), mode, reason)
+        return acting.control(engine, "cancel", id, wants_json(ctx, as_json), mode=mode, reason=reason)
 
 
 @commands.command(**example("durable-studio retry wf_1k0z"))
