@@ -41,6 +41,7 @@ def start(engine: Acting, workflow: Workflow, beginnings: Sequence[Beginning]) -
     worker = engine.crew.ensure()
     queue = beginnings[0].queue or workflow.definition.queue if beginnings else ""
     room = 0 if worker is None else worker.room(queue)
+    compared = 0 if worker is None else worker.holdings.comparisons
     units = [
         StartUnit(each, engine.definitions, worker.reserve(queue) if worker is not None and number < room else None)
         for number, each in enumerate(beginnings)
@@ -55,7 +56,7 @@ def start(engine: Acting, workflow: Workflow, beginnings: Sequence[Beginning]) -
             continue
         engine.definitions.remembered(workflow.definition)
         if one.claimed and worker is not None:
-            worker.take_begun(workflow, given, one)
+            worker.take_begun(workflow, given, one, compared)
         if engine.bus.listens(one.execution_id):
             engine.bus.publish(Message("started", one.execution_id))
     if any(one.ready for one in begun):

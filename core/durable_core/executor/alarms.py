@@ -16,6 +16,7 @@ from typing import Final, NamedTuple
 
 from durable_core.dsl.registry import registry
 from durable_core.executor.claim import Claim
+from durable_core.executor.holdings import Holdings
 from durable_core.executor.plan import Row
 from durable_core.executor.runner import Runner
 from durable_core.executor.sleep_unit import SleepUnit
@@ -42,10 +43,11 @@ class _Sleeper(NamedTuple):
 class Alarms:
     """By due time; every method may be called from any thread."""
 
-    def __init__(self, worker_id: str, committer: Committer, lease_us: int, runner: Runner) -> None:
+    def __init__(self, worker_id: str, committer: Committer, lease_us: int, holdings: Holdings, runner: Runner) -> None:
         self._worker_id = worker_id
         self._committer = committer
         self._lease_us = lease_us
+        self._holdings = holdings
         self._runner = runner
         self._heap: list[_Sleeper] = []
         self._numbers = count()
@@ -84,6 +86,7 @@ class Alarms:
         if not chosen:
             return []
         moves = {each.asleep.id: self._runner.move_on(each.claim) for each in chosen}
+        compared = self._holdings.comparisons
         failpoint("before_claim", self._worker_id)
         steps = [row for move in moves.values() if move is not None for row in move.rows_ahead()]
         woken: set[str] = self._committer.run(partial(self._wake, [each.asleep for each in chosen], steps))
@@ -91,7 +94,10 @@ class Alarms:
         for id_, move in moves.items():
             if move is not None and id_ in woken:
                 self._runner.moved_on(move)
-        return [each.claim for each in chosen if each.asleep.id in woken]
+        claims = [each.claim for each in chosen if each.asleep.id in woken]
+        for claim in claims:
+            claim.compared = compared
+        return claims
 
     def _wake(self, asleep: Sequence[Asleep], steps: Sequence[Row], tx: Transaction) -> set[str]:
         woken = wake(tx, asleep, steps, self._worker_id, self._lease_us)

@@ -57,8 +57,10 @@ class Claim:
     begun_at: int = 0
     items: tuple[Item, ...] = ()
     results: dict[str, Any] | None = None
-    lease_deadline: float = 0.0
-    """Monotonic time after which no body may start (S-4)."""
+    compared: int = -1
+    """How often the holdings had been compared with the store before the token was known to be ours."""
+    doubtful: bool = False
+    """The holdings were compared in between, without it: the store is asked before a body starts (S-4)."""
     revision: int = 0
     """The execution's revision as this worker last knew it; a wrong guess costs one read."""
     rows_since: int = 0

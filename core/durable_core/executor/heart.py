@@ -72,6 +72,13 @@ class Heart:
                 if self._monotonic() >= self._deadline:
                     self._beat()
 
+    def proves(self, claim: Claim) -> bool:
+        """Ask the store about a claim that the last comparison did not see."""
+        with self._committer.database.read() as tx:
+            found = tx.fetch_one(sql.HOLDING, {"id": claim.token_id, "fence": claim.fence})
+        claim.doubtful = found is None
+        return not claim.doubtful
+
     def _beat(self) -> None:
         failpoint("before_heartbeat", self.worker_id)
         began = self._monotonic()

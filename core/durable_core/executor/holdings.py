@@ -16,6 +16,9 @@ class Holdings:
         self.claims: dict[str, Claim] = {}
         self.abandoned: dict[int, Claim] = {}
         """Claims whose body went over its timeout and still runs, by identity: they keep their slots."""
+        self.comparisons = 0
+        """How often what is held was compared with the store. A claim that was made before one of them and is taken up
+        after it escaped it: its worker may have been frozen between the two."""
         self._taken: dict[str, int] = dict.fromkeys(limits, 0)
         self._given_back: set[tuple[str, int]] = set()
         self._lock = threading.Lock()
@@ -54,7 +57,7 @@ class Holdings:
                 return False
             if (claim.token_id, claim.fence) in self._given_back:
                 return False
-            self.claims[claim.token_id] = claim
+            self._hold(claim)
             self._take(claim.queue)
             return True
 
@@ -70,7 +73,7 @@ class Holdings:
         with self._lock:
             self._forget(claim)
             if (following.token_id, following.fence) not in self._given_back:
-                self.claims[following.token_id] = following
+                self._hold(following)
             if claim.abandoned:
                 self._take(following.queue)
             elif following.queue != claim.queue:
@@ -98,6 +101,7 @@ class Holdings:
     def compared(self, owned: Mapping[str, int]) -> tuple[list[Claim], dict[str, int]]:
         """The claims that the store does not know (any more), and the fences of its tokens that are not held here."""
         with self._lock:
+            self.comparisons += 1
             lost = [claim for claim in self.claims.values() if owned.get(claim.token_id) != claim.fence]
             return lost, {token: fence for token, fence in owned.items() if token not in self.claims}
 
@@ -108,6 +112,10 @@ class Holdings:
                 return False
             self._given_back.add((token_id, fence))
             return True
+
+    def _hold(self, claim: Claim) -> None:
+        claim.doubtful = claim.compared != self.comparisons
+        self.claims[claim.token_id] = claim
 
     def _take(self, queue: str) -> None:
         self._taken[queue] = self._taken.get(queue, 0) + 1

@@ -12,6 +12,7 @@ from durable_core.bus.local import LocalBus
 from durable_core.bus.messages import Message
 from durable_core.executor.claim import Claim
 from durable_core.executor.definitions import Definitions
+from durable_core.executor.holdings import Holdings
 from durable_core.executor.load import Loader
 from durable_core.executor.refused import Refused
 from durable_core.executor.versions import adopt, park
@@ -32,12 +33,14 @@ class Intake:
         definitions: Definitions,
         bus: LocalBus,
         capture: Any,
+        holdings: Holdings,
         work_on: Callable[[Sequence[Claim]], None],
         wake: Callable[[], None],
     ) -> None:
         self._committer = committer
         self._definitions = definitions
         self._bus = bus
+        self._holdings = holdings
         self._work_on = work_on
         self._wake = wake
         self._loader = Loader(definitions.stored, worker_id, capture)
@@ -63,8 +66,13 @@ class Intake:
             self._settle(self._refused.popleft())
 
     def _load(self, ids: Iterable[str], *, adopting: bool = True) -> list[Claim | Refused]:
+        compared = self._holdings.comparisons
         with self._committer.database.read() as tx:
-            return self._loader.load(tx, ids, adopting=adopting)
+            found = self._loader.load(tx, ids, adopting=adopting)
+        for each in found:
+            if isinstance(each, Claim):
+                each.compared = compared
+        return found
 
     def _sort(self, found: Sequence[Claim | Refused]) -> None:
         self._work_on([each for each in found if isinstance(each, Claim)])

@@ -109,7 +109,7 @@ class Worker:
         self._threads: list[threading.Thread] = []
         self._process_lock: ProcessLock | None = None
         self._stop_heart = threading.Event()
-        self._intake = Intake(self.id, committer, definitions, bus, capture, self._work_on, self.wake)
+        self._intake = Intake(self.id, committer, definitions, bus, capture, self.holdings, self._work_on, self.wake)
         self._heart = Heart(
             self.id,
             options.lease,
@@ -149,7 +149,7 @@ class Worker:
         )
         self._alarms: Alarms | None = None
         if isinstance(self.queue, DatabaseQueue):  # another queue says by itself whose turn it is
-            self._alarms = Alarms(self.id, committer, self.lease_us, self.runner)
+            self._alarms = Alarms(self.id, committer, self.lease_us, self.holdings, self.runner)
 
     # --- life ------------------------------------------------------------------------------------------------------
 
@@ -285,8 +285,11 @@ class Worker:
     def _work_on(self, loaded: Sequence[Claim]) -> None:
         self.runner.dispatch_all([claim for claim in loaded if self.holdings.add(claim)])
 
-    def take_begun(self, workflow: Workflow, beginning: Beginning, begun: Begun) -> None:
-        """Start on a token that was claimed in the transaction that started its execution: nothing is read."""
+    def take_begun(self, workflow: Workflow, beginning: Beginning, begun: Begun, compared: int) -> None:
+        """Start on a token that was claimed in the transaction that started its execution: nothing is read.
+
+        `compared` is `holdings.comparisons` as it was before that transaction.
+        """
         assert begun.token is not None
         claim = Claim(
             execution_id=begun.execution_id,
@@ -304,6 +307,7 @@ class Worker:
             scheduled_for=beginning.scheduled_for,
             capture=self.capture,
             waits=[],
+            compared=compared,
         )
         if self.holdings.add(claim):
             self.runner.dispatch(claim)
@@ -354,6 +358,8 @@ class Worker:
     def _still_held(self, claim: Claim) -> bool:
         if self._stopping:
             return False  # the token goes back in `close`
+        if claim.doubtful and not self._heart.proves(claim):
+            return False
         self._heart.see_to_leases()
         return self.holdings.claims.get(claim.token_id) is claim
 
