@@ -64,7 +64,7 @@ SYSTEM_CLOCK: Final = SystemClock()
 
 
 def monotonic(clock: Clock) -> Callable[[], float]:
-    """How to read the clock's growing seconds where every step asks: the system's is the C function itself."""
+    """How to read the clock's growing seconds where every step asks: the system's needs no call of ours."""
     if type(clock) is not SystemClock:
         return clock.monotonic
     return time.monotonic if _BOOTTIME is None else partial(time.clock_gettime, _BOOTTIME)

@@ -195,3 +195,26 @@ def _until(reached: object) -> None:
     while not reached():
         assert time.monotonic() < deadline
         time.sleep(0.002)
+
+
+def test_lines_whose_sink_fails_while_they_are_drained_are_not_left_behind() -> None:
+    """L-2: `drain` looks without the lock whether there is anything; the flusher's failed write comes in between."""
+    opened = scope()
+    with opened:
+        print("hello")
+        assert messages(opened.begin_delivery(1.0)) == ["hello"]
+
+    asked: list[bool] = []
+
+    class Lines(list[LogLine]):
+        def __len__(self) -> int:
+            answer = super().__len__()
+            if threading.current_thread() is threading.main_thread() and not asked:
+                asked.append(True)
+                flusher = threading.Thread(target=opened.end_delivery, args=(OSError("full"), 2.0))
+                flusher.start()
+                flusher.join()
+            return answer
+
+    opened._unsent, opened._delivering = Lines(), Lines(opened._delivering)
+    assert messages(opened.drain()) == ["hello"] and asked

@@ -352,3 +352,20 @@ def test_a_line_has_the_time_of_its_end_and_lines_keep_their_order() -> None:
     lines = captured(body)
     assert messages(lines) == [f"{how} {number}" for number in range(50) for how in ("printed", "logged")]
     assert [line.at_us for line in lines] == sorted(line.at_us for line in lines)
+
+
+def test_a_program_without_showwarning_runs_on(capsys: pytest.CaptureFixture[str]) -> None:
+    """The interpreter allows for its absence; the warning is captured, and shown as it would be."""
+    holders = HOOKS.holders
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        shown = warnings.showwarning
+        del warnings.showwarning
+        try:
+            found = captured(lambda: warnings.warn("old", stacklevel=1))
+            assert not hasattr(warnings, "showwarning") or holders
+        finally:
+            warnings.showwarning = shown
+    assert [line.message for line in found] == ["UserWarning: old"]
+    assert "UserWarning: old" in capsys.readouterr().err
+    assert HOOKS.holders == holders

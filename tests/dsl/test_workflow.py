@@ -245,3 +245,11 @@ def test_bound_functions_are_prepared_once() -> None:
     assert flow.bound("a", "body") is flow.bound("a", "body")
     with pytest.raises(DefinitionError, match="no function 'compensate'"):
         flow.bound("a", "compensate")
+
+
+def test_an_input_model_whose_default_is_no_json_is_refused() -> None:
+    class Odd(BaseModel):
+        share: float = float("nan")
+
+    with pytest.raises(DefinitionError, match="'simple'.*NaN"):
+        simple(input=Odd)

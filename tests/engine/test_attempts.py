@@ -12,7 +12,9 @@ import pytest
 from durable_core.dsl import Retry, foreach, parallel, step, workflow
 from durable_core.engine.engine import Engine
 from durable_core.errors import InputValidationError, MissingContextError, NonRetryableError
-from tests.engine.runs import Held, attempts, completed, end_of, until
+from durable_core.executor.loop import LoopThread
+from durable_core.executor.slots import Slots
+from tests.engine.runs import PATIENCE, Held, attempts, completed, end_of, until
 
 
 def flow(*nodes: Any, **options: Any) -> Any:
@@ -290,3 +292,37 @@ def test_a_condition_that_leaves_the_program_fails_its_node(engine: Engine) -> N
     assert run.status == "failed"
     assert run.error is not None
     assert (run.error["type"], run.error["step"]) == ("SystemExit", "again")
+
+
+@pytest.mark.parametrize("where", [(LoopThread, "_ensure"), (Slots, "_add")], ids=["async", "sync"])
+def test_a_thread_that_cannot_be_had_fails_no_step(
+    store_url: str, where: tuple[type[Any], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The machine is out of threads for a moment: the token is let go, and taken up again."""
+    owner, name = where
+    real = getattr(owner, name)
+    tried: list[bool] = []
+
+    def flaky(self: Any) -> Any:
+        tried.append(True)
+        if len(tried) == 1:
+            raise RuntimeError("can't start new thread")
+        return real(self)
+
+    monkeypatch.setattr(owner, name, flaky)
+
+    @step
+    def before() -> None: ...
+
+    @step
+    async def body() -> str:
+        return "ran"
+
+    @workflow
+    def flow() -> Any:
+        return [before, body]
+
+    with Engine(store_url, lease=1.0) as engine:
+        run = engine.start(flow).wait(PATIENCE)
+        assert run.status == "completed" and attempts(run, "body") == [(1, "completed")]
+    assert len(tried) > 1

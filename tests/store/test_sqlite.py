@@ -13,7 +13,7 @@ import pytest
 
 from durable_core.errors import StoreError, StoreUnreachableError
 from durable_core.store.database import Database, open_database
-from durable_core.store.sqlite import sqlite_has_wal_reset_bug
+from durable_core.store.sqlite import SqliteDatabase, sqlite_has_wal_reset_bug
 from durable_core.store.transaction import Transaction
 
 from .conftest import Spawn
@@ -273,4 +273,25 @@ def test_another_programs_reader_does_not_stop_writes(sqlite_url: str, tmp_path:
     other.execute("SELECT count(*) FROM queues").fetchall()
     write_and_read(database, "x")
     other.close()
+    database.close()
+
+
+def test_an_interrupt_in_the_writers_look_for_others_leaves_the_writer_free(
+    sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C arrives between any two instructions; the next writer of this process still gets in."""
+
+    def interrupted(connection: sqlite3.Connection) -> int:
+        raise KeyboardInterrupt
+
+    database = open_database(sqlite_url)
+    assert isinstance(database, SqliteDatabase)
+    with database.write() as tx:
+        tx.execute(MARK, {"name": "a"})
+    monkeypatch.setattr("durable_core.store.sqlite_file._version_of", interrupted)
+    with pytest.raises(KeyboardInterrupt), database.write() as tx:
+        database.file.data_version()  # asks the writer to look
+    monkeypatch.undo()
+    with database.write() as tx:
+        tx.execute(MARK, {"name": "b"})
     database.close()

@@ -7,12 +7,13 @@ import queue
 import sqlite3
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from durable_core.store.database import Database, open_database
 from durable_core.store.sqlite import SqliteDatabase
-from durable_core.store.watch import ChangeWatch, notify, watch
+from durable_core.store.watch import ChangeWatch, Look, notify, watch
 
 from .conftest import Spawn
 
@@ -202,10 +203,10 @@ def test_a_writer_at_work_looks_for_others_when_it_is_done(sqlite_url: str) -> N
     database = open_database(sqlite_url)
     assert isinstance(database, SqliteDatabase)
     file = database.file
-    before = file.data_version()
+    before, _ = file.data_version()
     with database.write() as tx:
         tx.execute("INSERT INTO queues (name, paused, updated_at) VALUES ('a', 0, 0)")
-        assert file.data_version() == before  # at once, though the writer's lock is taken
+        assert file.data_version() == (before, False)  # at once, though the writer's lock is taken
     other = sqlite3.connect(file.path, isolation_level=None)  # no connection of the file's own: somebody else's
     other.execute("INSERT INTO queues (name, paused, updated_at) VALUES ('b', 0, 0)")
     other.close()
@@ -213,5 +214,39 @@ def test_a_writer_at_work_looks_for_others_when_it_is_done(sqlite_url: str) -> N
         tx.execute("UPDATE queues SET paused = 1")
         file.data_version()
     with file.lock:  # whoever comes next finds out without the lock
-        assert file.data_version() != before
+        assert file.data_version()[0] != before
+    database.close()
+
+
+def test_a_look_at_the_past_does_not_end_the_looking(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After an event, two own commits say that the event's own commit is over; only a fresh look may be the last."""
+    database = open_database(sqlite_url)
+    assert isinstance(database, SqliteDatabase)
+    told: list[int] = []
+    looks: list[bool] = []
+    finds_others = Look.finds_others
+
+    def meanwhile(self: Look) -> bool:
+        looks.append(True)
+        if len(looks) == 3:  # the first look after the event was too early; now another process commits, then this one
+            other = sqlite3.connect(database.file.path, isolation_level=None)
+            other.execute("INSERT INTO queues (name, paused, updated_at) VALUES ('b', 0, 0)")
+            other.close()
+            for _ in range(2):
+                with database.write() as tx:
+                    tx.execute("INSERT INTO queues (name, paused, updated_at) SELECT 'c', 0, 0 WHERE 0")
+            database.commits += 2
+            with database.write():  # and writes: the look sees the past
+                return finds_others(self)
+        return finds_others(self)
+
+    class Watch(ChangeWatch):
+        def _wake_ups(self, path: Path) -> Iterator[bool]:
+            yield False
+            yield True
+            self._stop.set()
+
+    monkeypatch.setattr(Look, "finds_others", meanwhile)
+    Watch(database, lambda _: told.append(len(looks)))._watch_file(database)
+    assert told and told[0] > 3
     database.close()

@@ -21,6 +21,9 @@ from durable_core.capture.threads import carrying_start, carrying_submit
 __all__ = ["HOOKS", "Hooks"]
 
 
+_ABSENT: Final = object()
+
+
 class _Hook:
     """One attribute that is replaced while capture is in the process.
 
@@ -40,21 +43,23 @@ class _Hook:
         self._made: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
 
     def ensure(self) -> None:
-        found = getattr(self.owner, self.name, None)
+        found = getattr(self.owner, self.name, _ABSENT)
         if not self._is_ours(found):
             if self.current is None or self._made.get(self.current) is not found:
-                self.current = self._make(found)
+                self.current = self._make(None if found is _ABSENT else found)
                 self._made[self.current] = found
             setattr(self.owner, self.name, self.current)
         else:
             self.current = found
 
     def remove(self) -> None:
-        found = getattr(self.owner, self.name, None)
+        found = getattr(self.owner, self.name, _ABSENT)
         original = found
         while self._is_ours(original):
             original = self._made[original]
-        if original is not found:
+        if original is _ABSENT and found is not _ABSENT:
+            delattr(self.owner, self.name)
+        elif original is not found:
             setattr(self.owner, self.name, original)
         self.current = None
 
@@ -90,14 +95,13 @@ class Hooks:
     def acquire(self) -> None:
         """Bring capture in, or see that it is still in place."""
         with self._lock:
-            self._holders += 1
             stdout, stderr, handlers, showwarning, input_, start, submit = self._current
             # written out, since every step asks: 0.3 us, where going through the hooks takes 0.8
             if not (
                 getattr(sys, "stdout", None) is stdout
                 and getattr(sys, "stderr", None) is stderr
                 and logging.Logger.callHandlers is handlers
-                and warnings.showwarning is showwarning
+                and getattr(warnings, "showwarning", None) is showwarning
                 and getattr(builtins, "input", None) is input_
                 and threading.Thread.start is start
                 and ThreadPoolExecutor.submit is submit
@@ -106,6 +110,7 @@ class Hooks:
                 for hook in self._hooks:
                     hook.ensure()
                 self._current = tuple(hook.current for hook in self._hooks)
+            self._holders += 1
 
     def release(self) -> None:
         """Take it out when nobody else holds it."""

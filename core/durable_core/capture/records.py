@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import sys
 import traceback
+import warnings
 from collections.abc import Callable
 from typing import Any, TextIO, TypeVar
 
@@ -41,8 +43,9 @@ def capturing_handlers(original: _CallHandlers) -> _CallHandlers:
     return callHandlers
 
 
-def capturing_warnings(original: _ShowWarning) -> _ShowWarning:
-    """``warnings.showwarning`` that captures a warning inside a step."""
+def capturing_warnings(replaced: _ShowWarning | None) -> _ShowWarning:
+    """``warnings.showwarning`` that captures a warning inside a step; without one, warnings are shown as they are."""
+    original = replaced or _show
 
     def showwarning(
         message: Warning | str,
@@ -68,6 +71,19 @@ def capturing_warnings(original: _ShowWarning) -> _ShowWarning:
             ROUTE.reset(token)
 
     return showwarning
+
+
+def _show(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """What the interpreter does where `warnings.showwarning` is gone."""
+    text = warnings.formatwarning(message, category, filename, lineno, line)
+    print(text, end="", file=file if file is not None else sys.stderr)
 
 
 def _send(route: Route, record: logging.LogRecord) -> None:

@@ -39,8 +39,8 @@ class CaptureScope(Route):
 
     identity: AttemptIdentity
 
-    # One is made for every pass of every body, and most bodies write nothing: what only a scope with lines needs stays
-    # with the class until then, and what a route has is set without another call.
+    # One is made for every pass of every body, and most bodies write nothing: what is not asked for in each of them
+    # stays with the class until it is set, and what a route has is set without another call.
     _assembling = False
     _delivered: threading.Condition | None = None
     _token: Token[Route | None] | None = None
@@ -123,7 +123,7 @@ class CaptureScope(Route):
         Lines on their way to the sink are waited for, ``timeout`` seconds at most. Call it before opening the
         transaction: a sink that waits for that transaction could not finish.
         """
-        if self._closed and not (self._unsent or self._delivering):
+        if self._closed and not (self._delivering or self._unsent):
             return []
         with self._lock:
             self._assemble(self.events)
@@ -207,15 +207,15 @@ class CaptureScope(Route):
     def end_delivery(self, error: Exception | None, now: float) -> None:
         """Say whether the lines were written; else they are kept for the next time."""
         with self._lock:
-            lines, self._delivering = self._delivering, ()
             if error is None:
                 self._sink_errors_in_a_row = 0
             else:
-                self._unsent[:0] = lines
+                self._unsent[:0] = self._delivering  # before they leave there: `drain` looks without the lock
                 self._last_sink_error = error
                 self._retry_at = now + _RETRY_SECONDS[min(self._sink_errors_in_a_row, len(_RETRY_SECONDS) - 1)]
                 self._sink_errors += 1
                 self._sink_errors_in_a_row += 1
+            self._delivering = ()
             if self._delivered is not None:
                 self._delivered.notify_all()
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields, is_dataclass, replace
 from typing import Any, Final
 
+from durable_core.codec import dump_tree
 from durable_core.definition.model import Definition, place_nodes
 from durable_core.definition.nodes import (
     Branch,
@@ -32,7 +33,7 @@ from durable_core.definition.nodes import (
     SwitchNode,
     TimeoutRule,
 )
-from durable_core.errors import SchemaVersionError, SerializationError
+from durable_core.errors import DefinitionError, SchemaVersionError, SerializationError
 from durable_core.limits import LIMITS
 
 __all__ = ["FORMAT", "canonical_hash", "from_document", "node_document", "to_document", "with_hash"]
@@ -227,7 +228,14 @@ def with_hash(definition: Definition) -> Definition:
     """The same definition with its places, its hash and its text filled in."""
     document = to_document(definition)
     document["hash"] = found = canonical_hash(definition, document)
-    text = json.dumps(document, allow_nan=False, separators=(",", ":"))
+    try:
+        text = dump_tree(document)
+    except SerializationError as error:
+        raise DefinitionError(
+            f"workflow {definition.name!r}: its definition cannot be stored: {error.message}",
+            node=definition.name,
+            hint="A default of its input model may be NaN or infinity; JSON has neither.",
+        ) from error
     return replace(definition, places=place_nodes(definition.nodes), hash=found, text=text)
 
 

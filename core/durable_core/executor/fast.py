@@ -128,7 +128,7 @@ class MoveUnit(FastUnit):
 
     @property
     def ahead(self) -> bool:
-        """Whether the step rows alone can tell of it: a first token's, but for every 64th or so."""
+        """Whether the step rows alone can tell of it: a first token's, but for every 128th or so."""
         claim = self.plan.claim
         return claim.token.parent is None and claim.rows_since < CHANGES_INTERVAL
 

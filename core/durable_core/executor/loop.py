@@ -67,10 +67,14 @@ class LoopThread:
                 loop = asyncio.new_event_loop()
                 started = threading.Event()
                 loop.call_soon(started.set)
-                self._thread = threading.Thread(target=self._run, args=(loop,), name=self._name, daemon=True)
-                self._thread.start()
+                thread = threading.Thread(target=self._run, args=(loop,), name=self._name, daemon=True)
+                try:
+                    thread.start()
+                except RuntimeError:  # the machine has none
+                    loop.close()
+                    raise
                 started.wait()
-                self._loop = loop
+                self._loop, self._thread = loop, thread
         return self._loop
 
     def _run(self, loop: asyncio.AbstractEventLoop) -> None:

@@ -38,7 +38,8 @@ class Plan:
     wait: Any = None
     """What the body waits for (`wait.spec.WaitSpec`)."""
     plain: bool = False
-    """A first attempt succeeded, at a node without branches or compensation: its row says no more (`PLAIN_MOVE`)."""
+    """A first attempt succeeded, at a node without branches or compensation: its row says no more, nor
+    holds a snapshot (`PLAIN_MOVE`)."""
     begun_at: int = field(default=0, init=False)
     """When the suspended body's first pass began."""
     blocked: Any = field(default=None, init=False)

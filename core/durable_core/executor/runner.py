@@ -89,11 +89,21 @@ class Runner:
         coroutines = []
         for claim in claims:
             if claim.token.mode == "run" and claim.token.path is not None and _is_coroutine(claim, claim.node):
-                coroutines.append(partial(self._work_async, claim))
-            else:
+                coroutines.append(claim)
+                continue
+            try:
                 self.slots.submit(claim)
+            except RuntimeError:  # the machine has no thread for it
+                self._dropped(claim)
         if coroutines:  # they begin together, so that they can share a commit as well
-            self.loop.start(*coroutines)
+            self._begin_coroutines(coroutines)
+
+    def _begin_coroutines(self, claims: Sequence[Claim]) -> None:
+        try:
+            self.loop.start(*(partial(self._work_async, claim) for claim in claims))
+        except RuntimeError:  # the machine has no thread for the loop
+            for claim in claims:
+                self._dropped(claim)
 
     def dispatch_all(self, claims: Sequence[Claim]) -> None:
         """The same for many that were claimed together: waits that are over share a commit."""
@@ -134,19 +144,19 @@ class Runner:
             node = None if token.path is None else claim.definition.places[token.path].node
             if node is None or not isinstance(node, WITH_BODY):
                 return self.unit_for(plan_arrival(claim))
-            if _is_coroutine(claim, node):
-                self.loop.start(partial(self._work_async, claim))
-                return None
-            failpoint("before_body", claim.token_id)
-            started_at = begun(claim)
-            outcome = around.attempts.run(claim, node, started_at)
-            if outcome is None:  # given up on: whoever did that recorded it
-                return None
-            failpoint("after_body", claim.token_id)
-            return self.unit_for(self._plan(claim, node, outcome, started_at))
+            if not _is_coroutine(claim, node):
+                failpoint("before_body", claim.token_id)
+                started_at = begun(claim)
+                outcome = around.attempts.run(claim, node, started_at)
+                if outcome is None:  # given up on: whoever did that recorded it
+                    return None
+                failpoint("after_body", claim.token_id)
+                return self.unit_for(self._plan(claim, node, outcome, started_at))
         except Exception as error:  # a defect of ours must end as a recorded failure, never as a lost token
             log.exception("execution %s: internal error", claim.execution_id)
             return self.unit_for(_broken(claim, error))
+        self._begin_coroutines([claim])
+        return None
 
     def _plan(self, claim: Claim, node: Node, outcome: Outcome, started_at: int) -> Plan:
         try:

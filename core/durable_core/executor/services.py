@@ -16,14 +16,11 @@ from durable_core.store.database import Database
 
 
 class BodyServices:
-    """The services of one attempt that need no waits."""
+    """The services of one attempt that need no waits; who has waits, too, sets what they stand on."""
 
-    __slots__ = ("claim", "database", "node")
-
-    def __init__(self, database: Database, claim: Claim, node: Node) -> None:
-        self.database = database
-        self.claim = claim
-        self.node = node
+    database: Database
+    claim: Claim
+    node: Node
 
     @property
     def cancelled(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections import deque
@@ -9,9 +10,13 @@ from collections.abc import Callable
 
 from durable_core.executor.claim import Claim
 
+log = logging.getLogger("durable_studio.executor")
+
 EAGER = 2
 """Threads that are woken at once. More wait for a sign that those are busy: short bodies are quicker done by few
 threads that never wait for each other (the interpreter runs one at a time) than by many that do."""
+THREADLESS_SECONDS = 1.0
+"""How long to wait before the machine is asked for a thread again that it did not have."""
 STALL_SECONDS = 0.001
 """How long work may lie before another thread is added."""
 
@@ -39,24 +44,30 @@ class Slots:
         return bool(self._ready)
 
     def submit(self, claim: Claim) -> None:
-        """Run a claim's work on some thread, soon."""
+        """Run a claim's work on some thread, soon; RuntimeError when the machine has none for it."""
         with self._wake:
             self._ready.append(claim)
-            if self._threads - self._idle < EAGER:
-                self._add()
-            elif not self._watched:
-                self._watched = True
-                threading.Thread(target=self._watch, name=f"{self._name}-watch", daemon=True).start()
-            elif len(self._ready) == 1:
-                self._backlog.notify()
+            try:
+                if self._threads - self._idle < EAGER:
+                    self._add()
+                elif not self._watched:
+                    threading.Thread(target=self._watch, name=f"{self._name}-watch", daemon=True).start()
+                    self._watched = True
+                elif len(self._ready) == 1:
+                    self._backlog.notify()
+            except RuntimeError:
+                if not self._threads:
+                    self._ready.pop()
+                    raise
+                log.warning("no further thread can be had: the work waits for those there are", exc_info=True)
 
     def _add(self) -> None:
         """Let one more thread look for work."""
         if self._idle:
             self._wake.notify()
         elif self._threads < self._limit and not self._closed:
+            threading.Thread(target=self._loop, name=f"{self._name}-{self._threads + 1}", daemon=True).start()
             self._threads += 1
-            threading.Thread(target=self._loop, name=f"{self._name}-{self._threads}", daemon=True).start()
 
     def _watch(self) -> None:
         """Add threads while work lies and nobody takes it: bodies that block hold up nobody for long."""
@@ -70,7 +81,11 @@ class Slots:
             time.sleep(STALL_SECONDS)
             with self._wake:
                 if self._ready and self._taken == taken:
-                    self._add()
+                    try:
+                        self._add()
+                    except RuntimeError:
+                        log.warning("no further thread can be had: the work waits for those there are", exc_info=True)
+                        self._backlog.wait(THREADLESS_SECONDS)
 
     def _loop(self) -> None:
         while True:

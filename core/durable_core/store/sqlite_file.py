@@ -213,10 +213,12 @@ class SqliteFile:
 
     def release(self) -> None:
         """Let the next writer of this process in."""
-        if self._version_wanted:
-            self._look_for_others()
-        self.owner = 0
-        self.lock.release()
+        try:
+            if self._version_wanted:
+                self._look_for_others()
+        finally:  # an interrupt of the keyboard may arrive in there
+            self.owner = 0
+            self.lock.release()
 
     def reader(self) -> Reader:
         """The calling thread's reader, its lock taken and its connection open."""
@@ -239,23 +241,25 @@ class SqliteFile:
             raise
         return reader
 
-    def data_version(self) -> int | None:
-        """A number that changes when another process has committed; None when it is not known yet.
+    def data_version(self) -> tuple[int | None, bool]:
+        """A number that changes when another process has committed (None: not known yet), and whether it is of now.
 
         While a thread of this process writes, it is the number of an earlier look: the writer looks again when it is
         done, for the next call. Waiting for the writer's lock here would cost it a system call at each of its commits.
         """
         if not self.lock.acquire(False):
             self._version_wanted = True
-            return self._version
+            return self._version, False
         try:
             self._version = _version_of(self.connection or self._open_writer(0.0))
+            self._version_wanted = False
         except sqlite3.Error as error:
             if not is_busy(error):
                 raise translate(error, self.name) from error
+            return self._version, False
         finally:
             self.lock.release()
-        return self._version
+        return self._version, True
 
     def _look_for_others(self) -> None:
         """What `data_version` has asked the writer for, in its own time."""

@@ -99,8 +99,8 @@ class _Memory(SqliteFile):
             self.connection.execute("PRAGMA query_only=OFF")
         super().release()
 
-    def data_version(self) -> int | None:
-        return 0  # nobody else can commit here
+    def data_version(self) -> tuple[int | None, bool]:
+        return 0, True  # nobody else can commit here
 
     def before_fork(self) -> None:
         """Nothing: the child gets a copy of the whole store, as of now."""

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from durable_core.store.postgres import PostgresDatabase
     from durable_core.store.sqlite import SqliteDatabase
 
-__all__ = ["CHANNEL", "ChangeWatch", "announce", "notify", "watch"]
+__all__ = ["CHANNEL", "ChangeWatch", "Look", "announce", "notify", "watch"]
 
 CHANNEL: Final = "durable"
 _LONGEST_PAYLOAD: Final = 7_900  # PostgreSQL refuses 8,000 bytes and more
@@ -60,12 +60,14 @@ def watch(database: Database, callback: Callable[[str | None], None], stop: thre
     return started
 
 
-class _Look:
+class Look:
     """Whether anybody else has committed since the last look."""
 
     def __init__(self, database: SqliteDatabase, stop: threading.Event) -> None:
         self.database = database
         self._stop = stop
+        self.fresh = False
+        """Whether the last look saw the present; while a thread of this process writes, looks see the past."""
         self._seen = self._version()
 
     def finds_others(self) -> bool:
@@ -77,12 +79,14 @@ class _Look:
 
     def _version(self) -> int | None:
         try:
-            return self.database.file.data_version()
+            version, self.fresh = self.database.file.data_version()
         except StoreError as error:
+            self.fresh = False
             if not self._stop.is_set():
                 _log.warning("watching %s: %s", self.database.file.path, error)
                 self._stop.wait(_RETRY_SECONDS)
             return None
+        return version
 
 
 class _Rate:
@@ -152,33 +156,34 @@ class ChangeWatch:
             self._ready.set()
             self._stop.wait()
             return
-        look, rate = _Look(database, self._stop), _Rate(database)
+        look, rate = Look(database, self._stop), _Rate(database)
         while not self._stop.is_set():
             self._while_quiet(look, rate)
             self._while_busy(look, rate)
 
-    def _while_quiet(self, look: _Look, rate: _Rate) -> None:
+    def _while_quiet(self, look: Look, rate: _Rate) -> None:
         """Follow the events of the file's directory, until most of them come from commits of this process."""
         database = look.database
         for changed in self._wake_ups(database.file.path):
             self._ready.set()
             # The log is written before the commit counts, and what makes it count is a mapped page no watch can see:
             # a look right after the event may come too early. There is one writer at a time: once this process has
-            # committed again (twice: a commit is counted a moment after it is made), the event's own commit is over.
+            # committed again (twice: a commit is counted a moment after it is made), the event's own commit is over,
+            # and a look that sees the present sees it.
             commits = database.commits
-            for pause in _LOOKS if changed else (0.0,):
+            for pause in _LOOKS:
                 if self._stop.wait(pause):
                     return
-                over = database.commits - commits > 1
+                over = not changed or database.commits - commits > 1
                 if look.finds_others():
                     self._tell(None)
                     break
-                if over:
+                if over and look.fresh:
                     break
             if rate.a_second() > _BUSY:
                 return
 
-    def _while_busy(self, look: _Look, rate: _Rate) -> None:
+    def _while_busy(self, look: Look, rate: _Rate) -> None:
         """Look now and then: a watch would wake at each write of each own commit, and cost a step a third of its
         time."""
         while not self._stop.wait(_BUSY_SECONDS):
