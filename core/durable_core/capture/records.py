@@ -82,8 +82,9 @@ def _show(
     line: str | None = None,
 ) -> None:
     """What the interpreter does where `warnings.showwarning` is gone."""
-    text = warnings.formatwarning(message, category, filename, lineno, line)
-    print(text, end="", file=file if file is not None else sys.stderr)
+    file = sys.stderr if file is None else file
+    if file is not None:  # a program without a console has none
+        print(warnings.formatwarning(message, category, filename, lineno, line), end="", file=file)
 
 
 def _send(route: Route, record: logging.LogRecord) -> None:
