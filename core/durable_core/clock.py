@@ -31,7 +31,9 @@ __all__ = [
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 # CLOCK_MONOTONIC stands still while a machine sleeps: a lease would look alive after a night in a closed laptop (S-4).
-_BOOTTIME: Final[int | None] = getattr(time, "CLOCK_BOOTTIME", None)
+_growing: Final[Callable[[], float]] = (
+    partial(time.clock_gettime, time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic
+)
 
 
 class Clock(Protocol):
@@ -57,7 +59,7 @@ class SystemClock:
 
     def monotonic(self) -> float:
         """Seconds that only ever grow, suspended machine included where the system can tell."""
-        return time.monotonic() if _BOOTTIME is None else time.clock_gettime(_BOOTTIME)
+        return _growing()
 
 
 SYSTEM_CLOCK: Final = SystemClock()
@@ -65,9 +67,7 @@ SYSTEM_CLOCK: Final = SystemClock()
 
 def monotonic(clock: Clock) -> Callable[[], float]:
     """How to read the clock's growing seconds where every step asks: the system's needs no call of ours."""
-    if type(clock) is not SystemClock:
-        return clock.monotonic
-    return time.monotonic if _BOOTTIME is None else partial(time.clock_gettime, _BOOTTIME)
+    return _growing if type(clock) is SystemClock else clock.monotonic
 
 
 def nanoseconds(clock: Clock) -> Callable[[], int]:

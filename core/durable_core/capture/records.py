@@ -73,14 +73,7 @@ def capturing_warnings(replaced: _ShowWarning | None) -> _ShowWarning:
     return showwarning
 
 
-def _show(
-    message: Warning | str,
-    category: type[Warning],
-    filename: str,
-    lineno: int,
-    file: TextIO | None = None,
-    line: str | None = None,
-) -> None:
+def _show(message: Any, category: Any, filename: str, lineno: int, file: TextIO | None, line: str | None) -> None:
     """What the interpreter does where `warnings.showwarning` is gone."""
     file = sys.stderr if file is None else file
     if file is not None:  # a program without a console has none

@@ -54,7 +54,7 @@ class Definition:
     output: Source | None = None
     hash: str = ""
     text: str = field(default="", compare=False, repr=False)
-    """Its document as JSON, where that was written to find its hash; every start of a new version stores it."""
+    """Its document as JSON, where that was written to find its hash; the first start of a version stores it."""
     places: Mapping[str, Place] = field(default_factory=dict, compare=False, repr=False)
 
     def node(self, path: str) -> Node:

@@ -101,7 +101,7 @@ class Workflow(FlowPart):
     def bound(self, path: str, role: str) -> BoundFunction:
         """The prepared call of the function that the node at `path` uses in `role`."""
         key = binding_key(path, role)
-        known = self._bound  # of this version: `rebind` begins others
+        known = self._bound  # of this version: `_bind` begins others
         found = known.get(key)
         if found is None:
             if key not in self.bindings:
@@ -122,20 +122,22 @@ class Workflow(FlowPart):
         """Put another function under a key; whether it does anything else than the old one did."""
         new = fingerprint(fn)
         changed = self.bodies.get(key) != new
-        # New dicts: whoever looks at the old ones at this moment sees one consistent version.
-        self.bindings = {**self.bindings, key: fn}
+        self._bind(key, fn)
         self.bodies = {**self.bodies, key: new}
         self._fingerprint = None
-        self._bound, self._bound_bodies = {}, {}
         register_annotations(fn)
         return changed
 
     def substitute(self, key: str, fn: Callable[..., Any]) -> Callable[..., Any]:
         """Put a double under a key and return what was there; fingerprints stay, so that no version seems to change."""
         before = self.bindings[key]
+        self._bind(key, fn)
+        return before
+
+    def _bind(self, key: str, fn: Callable[..., Any]) -> None:
+        # New dicts: whoever looks at the old ones at this moment sees one consistent version.
         self.bindings = {**self.bindings, key: fn}
         self._bound, self._bound_bodies = {}, {}
-        return before
 
     def validate_input(self, value: Any) -> dict[str, Any]:
         """The input as the execution's first context; InputValidationError lists all faults by field."""

@@ -14,6 +14,7 @@ from durable_core.definition.nodes import Node, WorkNode
 from durable_core.definition.state import Token
 from durable_core.executor.claim import Claim
 from durable_core.ids import iteration_key
+from durable_core.store import claims
 from durable_core.store import statements as sql
 from durable_core.store.commit import Committer, Unit
 from durable_core.store.lines import TOGETHER, insert_alike
@@ -30,7 +31,7 @@ class LinesUnit(Unit):
         self.lines = lines
 
     def write(self, tx: Transaction) -> bool:
-        if tx.fetch_one(sql.HOLDING, {"id": self.claim.token_id, "fence": self.claim.fence}) is None:
+        if not claims.is_held(tx, self.claim.token_id, self.claim.fence):
             return False
         if tx.dialect == "sqlite" and len(self.lines) >= TOGETHER:
             self._write_together(tx)

@@ -14,7 +14,6 @@ from durable_core.executor.claim import Claim
 from durable_core.executor.holdings import Holdings
 from durable_core.failpoints import failpoint
 from durable_core.store import claims
-from durable_core.store import statements as sql
 from durable_core.store.commit import Committer
 
 log = logging.getLogger("durable_studio.executor")
@@ -74,10 +73,12 @@ class Heart:
 
     def proves(self, claim: Claim) -> bool:
         """Ask the store about a claim that the last comparison did not see."""
-        with self._committer.database.read() as tx:
-            found = tx.fetch_one(sql.HOLDING, {"id": claim.token_id, "fence": claim.fence})
-        claim.doubtful = found is None
+        claim.doubtful = not self._is_stored_as_held(claim)
         return not claim.doubtful
+
+    def _is_stored_as_held(self, claim: Claim) -> bool:
+        with self._committer.database.read() as tx:
+            return claims.is_held(tx, claim.token_id, claim.fence)
 
     def _beat(self) -> None:
         failpoint("before_heartbeat", self.worker_id)
@@ -111,9 +112,7 @@ class Heart:
 
     def _lost_for_good(self, claim: Claim) -> bool:
         """Whether the token is no longer this claim's; it may just have moved on since the heartbeat was read."""
-        with self._committer.database.read() as tx:
-            found = tx.fetch_one(sql.HOLDING, {"id": claim.token_id, "fence": claim.fence})
-        if found is not None or not self._holdings.holds(claim):
+        if self._is_stored_as_held(claim) or not self._holdings.holds(claim):
             return False
         time.sleep(0.05)  # a record that is on its way has the time to arrive
         return self._holdings.holds(claim)

@@ -47,27 +47,37 @@ class Slots:
         """Run a claim's work on some thread, soon; RuntimeError when the machine has none for it."""
         with self._wake:
             self._ready.append(claim)
-            try:
-                if self._threads - self._idle < EAGER:
+            if self._threads - self._idle < EAGER:
+                try:
                     self._add()
-                elif not self._watched:
-                    threading.Thread(target=self._watch, name=f"{self._name}-watch", daemon=True).start()
-                    self._watched = True
-                elif len(self._ready) == 1:
-                    self._backlog.notify()
-            except RuntimeError:
-                if not self._threads:
+                except RuntimeError:
                     self._ready.pop()
                     raise
-                log.warning("no further thread can be had: the work waits for those there are", exc_info=True)
+            elif not self._watched:
+                self._watched = self._begin(self._watch, "watch")
+            elif len(self._ready) == 1:
+                self._backlog.notify()
 
-    def _add(self) -> None:
-        """Let one more thread look for work."""
+    def _add(self) -> bool:
+        """Let one more thread look for work; False where one is wanted and cannot be had."""
         if self._idle:
             self._wake.notify()
         elif self._threads < self._limit and not self._closed:
-            threading.Thread(target=self._loop, name=f"{self._name}-{self._threads + 1}", daemon=True).start()
+            if not self._begin(self._loop, str(self._threads + 1)):
+                return False
             self._threads += 1
+        return True
+
+    def _begin(self, run: Callable[[], None], name: str) -> bool:
+        """Start a thread; where the machine has none the work waits for those there are: RuntimeError without any."""
+        try:
+            threading.Thread(target=run, name=f"{self._name}-{name}", daemon=True).start()
+        except RuntimeError:
+            if not self._threads:
+                raise
+            log.warning("no further thread can be had: the work waits for those there are", exc_info=True)
+            return False
+        return True
 
     def _watch(self) -> None:
         """Add threads while work lies and nobody takes it: bodies that block hold up nobody for long."""
@@ -80,12 +90,8 @@ class Slots:
                 taken = self._taken
             time.sleep(STALL_SECONDS)
             with self._wake:
-                if self._ready and self._taken == taken:
-                    try:
-                        self._add()
-                    except RuntimeError:
-                        log.warning("no further thread can be had: the work waits for those there are", exc_info=True)
-                        self._backlog.wait(THREADLESS_SECONDS)
+                if self._ready and self._taken == taken and not self._add():
+                    self._backlog.wait(THREADLESS_SECONDS)
 
     def _loop(self) -> None:
         while True:

@@ -34,7 +34,7 @@ from durable_core.executor.suspend import place_of
 from durable_core.failpoints import failpoint
 from durable_core.failure import describe_exception
 from durable_core.ids import check_name, iteration_key, new_execution_id
-from durable_core.store import statements as sql
+from durable_core.store import claims
 from durable_core.store.commit import Committer
 from durable_core.store.transaction import Transaction
 from durable_core.wait.filters import resolve_where
@@ -335,7 +335,7 @@ class Waits:
         return WaitServices(self, claim, node)
 
     def must_hold(self, tx: Transaction, claim: Claim) -> None:
-        if tx.fetch_one(sql.HOLDING, {"id": claim.token_id, "fence": claim.fence}) is None:
+        if not claims.is_held(tx, claim.token_id, claim.fence):
             raise FencedError(f"Token {claim.token_id} was taken over by another worker.")
 
     def outcome(self, services: WaitServices, error: BaseException | None) -> Outcome | None:

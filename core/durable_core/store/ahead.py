@@ -8,6 +8,7 @@ whoever does it has the execution's lock, and calls `catch_up` first.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 from durable_core.store.statements import STEP_COLUMNS, STEP_FIELDS, STEP_TYPES, TOKEN_COLUMNS
@@ -17,11 +18,17 @@ _HELD: Final = """e.control = 0 AND e.revision < {seq} AND t.fence = {fence} AND
 _THIS: Final = "e.id = :execution_id AND " + _HELD.format(seq="CAST(:seq AS bigint)", fence="CAST(:fence AS bigint)")
 _INTO: Final = f"INSERT INTO steps ({', '.join(STEP_COLUMNS)})"
 
-MOVE_BY_ONE: Final[dict[Dialect, str]] = {
-    "sqlite": f"""
-{_INTO} SELECT {", ".join(":" + column for column in STEP_COLUMNS)}
+
+def _sqlite_move(fixed: Mapping[str, str]) -> str:
+    values = ", ".join(fixed.get(column, ":" + column) for column in STEP_COLUMNS)
+    return f"""
+{_INTO} SELECT {values}
 FROM executions e JOIN tokens t ON t.id = e.id WHERE {_THIS}
-ON CONFLICT DO NOTHING""",
+ON CONFLICT DO NOTHING"""
+
+
+MOVE_BY_ONE: Final[dict[Dialect, str]] = {
+    "sqlite": _sqlite_move({}),
     "postgres": f"""
 {_INTO} SELECT {", ".join(f"CAST(:{column} AS {STEP_TYPES[column]})" for column in STEP_COLUMNS)}
 FROM (SELECT 1 FROM executions e JOIN tokens t ON t.id = e.id WHERE {_THIS} FOR UPDATE) h
@@ -29,21 +36,19 @@ ON CONFLICT DO NOTHING RETURNING execution_id""",
 }
 """The first row of a move, if its token is held; nothing when it is recorded already."""
 
-_PLAIN: Final = {
-    "token_key": "''",
-    "attempt": "1",
-    "pass_number": "1",
-    "status": "'completed'",
-    "choice": "NULL",
-    "error": "NULL",
-    "snapshot": "NULL",
-    "compensate": "0",
-    "worker_id": "NULL",
-}
-PLAIN_MOVE: Final = f"""
-{_INTO} SELECT {", ".join(_PLAIN.get(column, ":" + column) for column in STEP_COLUMNS)}
-FROM executions e JOIN tokens t ON t.id = e.id WHERE {_THIS}
-ON CONFLICT DO NOTHING"""
+PLAIN_MOVE: Final = _sqlite_move(
+    {
+        "token_key": "''",
+        "attempt": "1",
+        "pass_number": "1",
+        "status": "'completed'",
+        "choice": "NULL",
+        "error": "NULL",
+        "snapshot": "NULL",
+        "compensate": "0",
+        "worker_id": "NULL",
+    }
+)
 """SQLite: `MOVE_BY_ONE` for a step that simply succeeded: nine parameters less to bind (15.5 us instead of 17.8)."""
 
 MOVE_BY_MANY: Final = f"""

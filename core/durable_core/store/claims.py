@@ -149,3 +149,8 @@ def renew(tx: Transaction, worker_id: str, lease_us: int) -> dict[str, int]:
     tx.execute(statement, {"worker": worker_id, "lease_until": tx.now() + lease_us})
     tx.execute(sql.WORKER_HEARTBEAT, {"worker": worker_id, "now": tx.now()})
     return dict(tx.fetch(sql.HELD_TOKENS, {"worker": worker_id}))
+
+
+def is_held(tx: Transaction, token_id: str, fence: int) -> bool:
+    """Whether a token is running under this fence."""
+    return tx.fetch_one(sql.HOLDING, {"id": token_id, "fence": fence}) is not None
